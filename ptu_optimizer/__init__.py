@@ -1,0 +1,1 @@
+"""Fill the idle part of Azure OpenAI provisioned throughput with queued requests."""
