@@ -86,10 +86,17 @@ def ensure_azurite(
         beside = os.pathsep.join([str(Path(node.node).parent), environ.get("PATH", os.defpath)])
         run_step(
             "installing Azurite (a minute, the first time)",
-            [*node.npm, "ci", "--no-audit", "--no-fund", "--no-update-notifier"],
+            [
+                *node.npm,
+                "ci",
+                "--ignore-scripts",
+                "--no-audit",
+                "--no-fund",
+                "--no-update-notifier",
+            ],
             log=state / "logs" / "npm.log",
             advice=NPM_ADVICE,
-            environ={**environ, "PATH": beside},  # packages' own scripts call `node`
+            environ={**environ, "PATH": beside},  # npm itself starts `node`
             cwd=folder,
         )
         # npm ci empties the folder first, so the stamp can only stand beside a whole installation
