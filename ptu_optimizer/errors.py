@@ -1,0 +1,62 @@
+"""Errors that reach a caller, in OpenAI's error shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class AppError(Exception):
+    """An error with an HTTP status and a message that says what to do about it."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        kind: str = "invalid_request_error",
+        param: str | None = None,
+        code: str | None = None,
+        details: list[dict[str, Any]] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.kind = kind
+        self.param = param
+        self.code = code
+        self.details = details
+        self.headers = dict(headers or {})
+
+    def body(self) -> dict[str, Any]:
+        """The response body: `{"error": {"message", "type", "param", "code"}}`."""
+        error: dict[str, Any] = {
+            "message": self.message,
+            "type": self.kind,
+            "param": self.param,
+            "code": self.code,
+        }
+        if self.details is not None:
+            error["details"] = self.details
+        return {"error": error}
+
+
+def unavailable(message: str, *, code: str, retry_after_seconds: int = 5) -> AppError:
+    """503: nothing was promised (or the message says what may have been); try again."""
+    return AppError(
+        message,
+        status=503,
+        kind="service_unavailable",
+        code=code,
+        headers={"Retry-After": str(retry_after_seconds)},
+    )
+
+
+class DependencyUnavailable(Exception):
+    """A service this app stands on cannot be reached now. Transient; adapters raise it."""
+
+    def __init__(self, service: str, reason: str) -> None:
+        super().__init__(f"{service} cannot be reached: {reason}")
+        self.service = service
+        self.reason = reason

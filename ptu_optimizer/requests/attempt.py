@@ -1,0 +1,332 @@
+"""One attempt: claim a slot, call the deployment once, write what became of it.
+
+Two creates and no read on the usual path. Rules of LEDGER.md in numbers.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ptu_optimizer.clock import Clock
+from ptu_optimizer.errors import DependencyUnavailable
+from ptu_optimizer.telemetry import logger
+
+from .events import RequestEvent
+from .ledger import (
+    VISIBILITY_DELAY_SECONDS,
+    Claim,
+    Ended,
+    Kind,
+    Later,
+    Ours,
+    Sighting,
+    Slot,
+    Step,
+    new_token,
+    next_step,
+)
+from .model import JsonObject
+from .outcomes import Concluded, OutcomeWriter
+from .ports import (
+    CallResult,
+    Created,
+    ModelCaller,
+    Rejected,
+    Success,
+    Throttled,
+    Transient,
+)
+from .records import Ledger
+from .timing import Timing
+
+_log = logger("attempt")
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The attempt ended without an outcome; slot n may be claimed after `not_before`."""
+
+    n: int
+    failures: int
+    not_before: float
+    why: str
+
+
+Next = Concluded | Released | Claim | Later
+
+
+class CallObserver(Protocol):
+    """Whoever must know what a call told about its deployment: the permit and its gate."""
+
+    def called(self, result: CallResult, *, at: float) -> None: ...
+
+
+class Attempts:
+    """Runs attempts. Holds no state of its own between them."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        outcomes: OutcomeWriter,
+        caller: ModelCaller,
+        clock: Clock,
+        timing: Timing,
+        max_failures: int,
+        worker: str,
+    ) -> None:
+        self._ledger = ledger
+        self._outcomes = outcomes
+        self._caller = caller
+        self._clock = clock
+        self._timing = timing
+        self._max_failures = max_failures
+        self._worker = worker
+
+    async def run(
+        self,
+        event: RequestEvent,
+        body: JsonObject,
+        *,
+        claim: Claim,
+        seen: Sighting,
+        ends_at: float,
+        observer: CallObserver,
+    ) -> Next:
+        """One attempt at slot `claim.n`. Raises PublishFailed if an outcome finds no place."""
+        if claim.failures >= self._max_failures:
+            return await self._give_up(event, claim, ends_at)
+        # 4: the holder counts from before it sends the create
+        started = self._clock.monotonic()
+        now = self._clock.now()
+        attempt = Slot(
+            request_id=event.request_id,
+            n=claim.n,
+            kind=Kind.ATTEMPT,
+            claim_token=new_token(),
+            at=now,
+            failures=claim.failures,
+            lease_until=now + self._timing.lease,
+            details={**_labels(event), "deployment": event.deployment, "worker": self._worker},
+        )
+        created = await self._ledger.create(
+            attempt, ends_at=ends_at, until=started + self._timing.write_budget
+        )
+        if created is not Created.CREATED:
+            step = await self._look(attempt, created, seen)
+            if not isinstance(step, Ours):
+                return _ended_or(step)
+        # 4: checked again just before calling, also after "it is ours"
+        left = started + self._timing.call_limit - self._clock.monotonic()
+        if left < self._timing.least_call:
+            return await self._release(
+                attempt, started, seen, ends_at, why="its lease was nearly over", failures=0
+            )
+        result = await self._caller.complete(
+            deployment=event.deployment,
+            body=body,
+            call_id=attempt.id,
+            timeout_seconds=left,
+        )
+        observer.called(result, at=self._clock.now())
+        return await self._conclude(event, attempt, result, started, seen, ends_at)
+
+    async def _conclude(
+        self,
+        event: RequestEvent,
+        attempt: Slot,
+        result: CallResult,
+        started: float,
+        seen: Sighting,
+        ends_at: float,
+    ) -> Next:
+        match result:
+            case Success():
+                return await self._outcome(
+                    event,
+                    attempt,
+                    Kind.SUCCEEDED,
+                    started,
+                    ends_at,
+                    response=result.response,
+                    service_request_id=result.service_request_id,
+                )
+            case Rejected():
+                return await self._outcome(
+                    event,
+                    attempt,
+                    Kind.FAILED,
+                    started,
+                    ends_at,
+                    error=result.error,
+                    status=result.status,
+                )
+            case Throttled():
+                # 6: a 429 adds a slot, not a failure
+                return await self._release(
+                    attempt,
+                    started,
+                    seen,
+                    ends_at,
+                    why="the deployment answered 429",
+                    failures=0,
+                    pause=result.retry_after_seconds,
+                )
+            case Transient():
+                failures = attempt.failures + 1
+                if failures >= self._max_failures:
+                    return await self._outcome(
+                        event,
+                        attempt,
+                        Kind.FAILED,
+                        started,
+                        ends_at,
+                        failures=failures,
+                        error=_exhausted(failures, result),
+                    )
+                return await self._release(
+                    attempt,
+                    started,
+                    seen,
+                    ends_at,
+                    why=result.why,
+                    failures=1,
+                    pause=self._timing.failure_pause(attempt.failures, random.random()),
+                )
+
+    async def _outcome(
+        self,
+        event: RequestEvent,
+        attempt: Slot,
+        kind: Kind,
+        started: float,
+        ends_at: float,
+        *,
+        failures: int | None = None,
+        **details: Any,
+    ) -> Concluded:
+        now = self._clock.now()
+        outcome = Slot(
+            request_id=attempt.request_id,
+            n=attempt.n + 1,
+            kind=kind,
+            claim_token=attempt.claim_token,
+            at=now,
+            failures=attempt.failures if failures is None else failures,
+            details={
+                **_labels(event),
+                "deployment": event.deployment,
+                "called_at": attempt.at,
+                **{name: value for name, value in details.items() if value is not None},
+            },
+        )
+        duplicate = await self._outcomes.write(
+            outcome,
+            ends_at=ends_at,
+            until=started + self._timing.call_limit + self._timing.write_budget,
+        )
+        return Concluded(kind, duplicate)
+
+    async def _release(
+        self,
+        attempt: Slot,
+        started: float,
+        seen: Sighting,
+        ends_at: float,
+        *,
+        why: str,
+        failures: int,
+        pause: float = 0.0,
+    ) -> Next:
+        now = self._clock.now()
+        released = Slot(
+            request_id=attempt.request_id,
+            n=attempt.n + 1,
+            kind=Kind.RELEASED,
+            claim_token=attempt.claim_token,
+            at=now,
+            failures=attempt.failures + failures,
+            not_before=now + pause,
+            details={"why": why},
+        )
+        until = started + self._timing.call_limit + self._timing.write_budget
+        created = await self._ledger.create(released, ends_at=ends_at, until=until)
+        if created is not Created.CREATED:
+            step = await self._look(released, created, seen)
+            if not isinstance(step, Ours):
+                return _ended_or(step)
+        return Released(released.n + 1, released.failures, released.not_before, why)
+
+    async def _look(self, slot: Slot, created: Created, seen: Sighting) -> Step:
+        """Someone was here, or nobody knows: read and do what the ledger says."""
+        until = self._clock.monotonic() + self._timing.write_budget / 2
+        try:
+            records = await self._ledger.read(slot.request_id, until=until)
+        except DependencyUnavailable as error:
+            _log.warning("the ledger cannot be read", extra={"reason": error.reason})
+            why = "its ledger cannot be read now"
+            return Later(slot.n, self._clock.now() + VISIBILITY_DELAY_SECONDS, why)
+        return next_step(
+            records.slots,
+            n=slot.n,
+            token=slot.claim_token,
+            refused=created is Created.REFUSED,
+            seen=Sighting(
+                now=self._clock.now(),
+                skew=seen.skew,
+                on_later=seen.on_later,
+                enqueued_at=seen.enqueued_at,
+            ),
+        )
+
+    async def _give_up(self, event: RequestEvent, claim: Claim, ends_at: float) -> Next:
+        """The ledger says that attempts failed too often: the outcome is failed (6)."""
+        now = self._clock.now()
+        outcome = Slot(
+            request_id=event.request_id,
+            n=claim.n,
+            kind=Kind.FAILED,
+            claim_token=new_token(),
+            at=now,
+            failures=claim.failures,
+            details={**_labels(event), "error": _exhausted(claim.failures, None)},
+        )
+        return await self._outcomes.end(
+            outcome, ends_at=ends_at, until=self._clock.monotonic() + self._timing.write_budget
+        )
+
+
+def _ended_or(step: Claim | Later | Ended | Ours) -> Next:
+    match step:
+        case Ended(slot):
+            return Concluded(slot.kind)
+        case Claim() | Later():
+            return step
+        case Ours():
+            raise AssertionError("the caller handles its own record")
+
+
+def _labels(event: RequestEvent) -> dict[str, Any]:
+    """What the caller gave a request to recognise it by."""
+    labels: dict[str, Any] = {}
+    if event.custom_id is not None:
+        labels["custom_id"] = event.custom_id
+    if event.metadata is not None:
+        labels["metadata"] = event.metadata
+    return labels
+
+
+def _exhausted(failures: int, last: Transient | None) -> Mapping[str, Any]:
+    why = "its workers were lost" if last is None else last.why
+    error: dict[str, Any] = {
+        "message": f"Gave up after {failures} failed attempts (MAX_FAILURES); the last: {why}.",
+        "type": "server_error",
+        "param": None,
+        "code": "attempts_exhausted",
+    }
+    if last is not None and last.error:
+        error["last_error"] = dict(last.error)
+    return error

@@ -1,0 +1,132 @@
+"""Re-scheduling: publish a copy for later without multiplying copies (LEDGER.md 10)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from ptu_optimizer.clock import Clock
+from ptu_optimizer.telemetry import logger
+
+from .events import REQUESTS_LATER, RequestEvent
+from .ports import Outgoing, Publisher, PublishFailed
+from .timing import Timing
+
+_log = logger("deferral")
+
+GATHER_SECONDS = 0.05
+"""What is re-scheduled within this time leaves in one publication."""
+
+MEMORY_MARGIN_SECONDS = 60.0
+"""How much longer than its due time and the hold budget a publication is remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Published:
+    version: tuple[int, int]
+    forget_at: float
+
+
+class PublishedMemory:
+    """The highest (slot, deferrals) that this process published per request.
+
+    A copy that is strictly lower is stale: a newer one of ours is on the hub. An equal one is the
+    newer one. Forgotten in time, so that a lost event can be published again.
+    """
+
+    def __init__(self, *, clock: Clock, timing: Timing) -> None:
+        self._clock = clock
+        self._keep = timing.hold + MEMORY_MARGIN_SECONDS
+        self._published: OrderedDict[str, _Published] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._published)
+
+    def is_stale(self, event: RequestEvent) -> bool:
+        known = self._published.get(event.request_id)
+        if known is None:
+            return False
+        if known.forget_at <= self._clock.now():
+            del self._published[event.request_id]
+            return False
+        return (event.slot, event.deferrals) < known.version
+
+    def remember(self, event: RequestEvent) -> None:
+        now = self._clock.now()
+        version = (event.slot, event.deferrals)
+        known = self._published.pop(event.request_id, None)
+        if known is not None and known.forget_at > now:
+            version = max(version, known.version)
+        due = max(now, event.not_before or now)
+        self._published[event.request_id] = _Published(version, due + self._keep)
+        self._forget_old(now)
+
+    def _forget_old(self, now: float) -> None:
+        # oldest publications first; two at a time keeps the memory bounded by the rate x time kept
+        for request_id in [key for key, _ in zip(self._published, range(2), strict=False)]:
+            if self._published[request_id].forget_at <= now:
+                del self._published[request_id]
+
+
+class Rescheduler:
+    """Publishes the copies of one invocation, several at a time."""
+
+    def __init__(
+        self, *, publisher: Publisher, memory: PublishedMemory, clock: Clock, timing: Timing
+    ) -> None:
+        self._publisher = publisher
+        self._memory = memory
+        self._clock = clock
+        self._timing = timing
+        self._waiting: list[RequestEvent] = []
+        self._sender: asyncio.Task[None] | None = None
+
+    def add(self, event: RequestEvent) -> None:
+        """Publish this copy soon; it is acknowledged when `flushed` has returned."""
+        self._waiting.append(event)
+        if self._sender is None or self._sender.done():
+            # a failed sender is looked at in flushed(), by the copies it left waiting
+            self._sender = asyncio.create_task(self._send_soon())
+
+    async def flushed(self) -> None:
+        """Wait until all copies are acknowledged. Raises PublishFailed after the budget."""
+        started = self._clock.monotonic()
+        pause = self._timing.backoff / 4
+        if self._sender is not None:
+            await asyncio.wait([self._sender])
+        while self._waiting:
+            try:
+                await self._send()
+            except PublishFailed:
+                if self._clock.monotonic() - started > self._timing.write_budget:
+                    raise
+                await self._clock.sleep(pause)
+                pause *= 2
+
+    async def _send_soon(self) -> None:
+        await self._clock.sleep(GATHER_SECONDS)
+        while self._waiting:
+            try:
+                await self._send()
+            except PublishFailed as error:
+                _log.warning("re-scheduling failed, will try again", extra={"reason": str(error)})
+                return
+
+    async def _send(self) -> None:
+        batch, self._waiting = self._waiting, []
+        try:
+            await publish_later(self._publisher, batch)
+        except BaseException:
+            # some may have been sent: a copy too many is harmless, a lost one is not
+            self._waiting = batch + self._waiting
+            raise
+        for event in batch:
+            self._memory.remember(event)
+
+
+async def publish_later(publisher: Publisher, events: list[RequestEvent]) -> None:
+    """Keyed by request id, so that the copies of a request meet. Raises PublishFailed."""
+    await publisher.publish(
+        REQUESTS_LATER, [Outgoing(event.encode(), key=event.request_id) for event in events]
+    )

@@ -1,0 +1,121 @@
+"""What travels on the hubs: a request's envelope, or an outcome that the store could not take.
+
+JSON, version 1. A small body travels in the event; a large one is referred to by its place in the
+group record or in the group's blob.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from .model import Item, JsonObject, Priority
+
+REQUESTS = "requests"
+"""Bulk: first in, first out per partition."""
+REQUESTS_SOON = "requests-soon"
+"""What must overtake: high priority, or a deadline that is near."""
+REQUESTS_LATER = "requests-later"
+"""What is re-scheduled, so that what is not due never blocks what is."""
+HUBS = (REQUESTS, REQUESTS_SOON, REQUESTS_LATER)
+
+VERSION = 1
+
+
+class UndecodableEvent(ValueError):
+    """The event is not one of ours; the message says why, without its content."""
+
+
+class BlobRange(BaseModel):
+    """Where one item's record lies in its group's blob, in bytes."""
+
+    model_config = ConfigDict(frozen=True)
+    offset: Annotated[int, Field(ge=0)]
+    length: Annotated[int, Field(gt=0)]
+
+
+class RequestEvent(BaseModel):
+    """A request on its way. `slot` is the ledger slot it may create next (LEDGER.md 1)."""
+
+    model_config = ConfigDict(frozen=True)
+    v: Literal[1] = 1
+    kind: Literal["request"] = "request"
+    request_id: str
+    slot: Annotated[int, Field(ge=1)] = 1
+    deferrals: Annotated[int, Field(ge=0)] = 0
+    not_before: float | None = None
+    deadline: float
+    deployment: str
+    priority: Priority = Priority.NORMAL
+    custom_id: str | None = None
+    metadata: dict[str, str] | None = None
+    body: JsonObject | None = None
+    blob: BlobRange | None = None
+    """Absent with `body` absent: the item is in the group record itself."""
+
+    def encode(self) -> bytes:
+        return orjson.dumps({k: v for k, v in self.__dict__.items() if v is not None}, _to_json)
+
+    def rescheduled(self, *, slot: int, not_before: float | None) -> RequestEvent:
+        """The copy that is published when this one has to wait."""
+        return self.model_copy(
+            update={"slot": slot, "not_before": not_before, "deferrals": self.deferrals + 1}
+        )
+
+
+class ResultEvent(BaseModel):
+    """An outcome that could not be written in its budget: written on delivery, never paid again."""
+
+    model_config = ConfigDict(frozen=True)
+    v: Literal[1] = 1
+    kind: Literal["result"] = "result"
+    request_id: str
+    record: JsonObject
+    """The outcome slot as it goes into `requests`, with the claim token of its attempt."""
+
+    def encode(self) -> bytes:
+        return orjson.dumps(self.__dict__)
+
+
+Event = RequestEvent | ResultEvent
+_EVENT: TypeAdapter[Event] = TypeAdapter(
+    Annotated[RequestEvent | ResultEvent, Field(discriminator="kind")]
+)
+
+
+def decode(raw: bytes) -> Event:
+    """Raises UndecodableEvent."""
+    try:
+        return _EVENT.validate_python(orjson.loads(raw))
+    except orjson.JSONDecodeError as error:
+        raise UndecodableEvent(f"not JSON: {error}") from None
+    except ValidationError as error:
+        reasons = "; ".join(
+            f"{'.'.join(map(str, entry['loc'])) or 'event'}: {entry['msg']}"
+            for entry in error.errors(include_url=False, include_input=False)
+        )
+        raise UndecodableEvent(reasons) from None
+
+
+def first_event(
+    request_id: str, item: Item, *, inline: bool, blob: BlobRange | None = None
+) -> RequestEvent:
+    """The event that intake (or the sweep) publishes for an item. Trusted input: not validated."""
+    return RequestEvent.model_construct(
+        request_id=request_id,
+        deadline=item.deadline,
+        deployment=item.deployment,
+        priority=item.priority,
+        custom_id=item.custom_id,
+        metadata=None if item.metadata is None else dict(item.metadata),
+        body=item.body if inline else None,
+        blob=None if inline else blob,
+    )
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump()
+    raise TypeError(type(value).__name__)

@@ -1,0 +1,138 @@
+"""Ids that carry what must be known before anything is read.
+
+A group id is 25 bytes in lower-case base32hex (40 characters, sorts by time):
+
+    created_at  4 bytes  seconds since the epoch
+    lifetime    3 bytes  minutes from created_at to the group's end
+    count       3 bytes  number of requests in the group
+    random      7 bytes
+    mac         8 bytes  HMAC-SHA256 of the above, cut
+
+so a genuine id is known to be genuine, its end and its size are known, and a genuine id without
+records is "queued", never "not found". A request id is `{group_id}-{index}`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+REQUESTS_PER_SLICE = 10_000
+"""Keeps a logical partition of `requests` far below Cosmos DB's 20 GB, however large a batch is."""
+
+MAX_GROUP_SIZE = (1 << 24) - 1
+MAX_LIFETIME_SECONDS = ((1 << 24) - 1) * 60
+
+_PAYLOAD_BYTES = 17
+_MAC_BYTES = 8
+_GROUP = re.compile(r"[0-9a-v]{40}")
+_REQUEST = re.compile(r"([0-9a-v]{40})-(0|[1-9][0-9]{0,7})")
+
+
+class ForgedId(ValueError):
+    """The id was not issued by this app, or is malformed."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupId:
+    """The unit of one call, or one batch, accepted together."""
+
+    text: str
+    created_at: int
+    ends_at: int
+    count: int
+
+    @property
+    def bucket(self) -> str:
+        """Partition key in `groups`: the hour of creation, e.g. `2026-11-21T08`."""
+        return bucket_of(self.created_at)
+
+    def request_id(self, index: int) -> str:
+        return f"{self.text}-{index}"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestId:
+    group: GroupId
+    index: int
+
+    @property
+    def text(self) -> str:
+        return f"{self.group.text}-{self.index}"
+
+    @property
+    def slice(self) -> str:
+        """Partition key in `requests`."""
+        return slice_of(self.group.text, self.index)
+
+
+def bucket_of(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H")
+
+
+def slice_of(group_id: str, index: int) -> str:
+    return f"{group_id}:{index // REQUESTS_PER_SLICE}"
+
+
+def slice_of_request(request_id: str) -> str:
+    """The slice of an id that is already known to be genuine."""
+    group_id, _, index = request_id.rpartition("-")
+    return slice_of(group_id, int(index))
+
+
+class IdMint:
+    """Issues ids and recognises its own."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def mint(self, *, created_at: float, ends_at: float, count: int) -> GroupId:
+        """A new group id. `ends_at` is rounded up to a whole minute after `created_at`."""
+        created = int(created_at)
+        minutes = -(-int(ends_at - created) // 60) + 1
+        payload = (
+            created.to_bytes(4)
+            + minutes.to_bytes(3)
+            + count.to_bytes(3)
+            + secrets.token_bytes(_PAYLOAD_BYTES - 10)
+        )
+        return self._group(payload, self._mac(payload))
+
+    def parse_group(self, text: str) -> GroupId:
+        """Raises ForgedId."""
+        if not _GROUP.fullmatch(text):
+            raise ForgedId(text)
+        raw = base64.b32hexdecode(text.upper())
+        payload, mac = raw[:_PAYLOAD_BYTES], raw[_PAYLOAD_BYTES:]
+        if not hmac.compare_digest(mac, self._mac(payload)):
+            raise ForgedId(text)
+        return self._group(payload, mac)
+
+    def parse_request(self, text: str) -> RequestId:
+        """Raises ForgedId."""
+        match = _REQUEST.fullmatch(text)
+        if match is None:
+            raise ForgedId(text)
+        group = self.parse_group(match[1])
+        index = int(match[2])
+        if index >= group.count:
+            raise ForgedId(text)
+        return RequestId(group, index)
+
+    def _mac(self, payload: bytes) -> bytes:
+        return hmac.digest(self._key, payload, hashlib.sha256)[:_MAC_BYTES]
+
+    @staticmethod
+    def _group(payload: bytes, mac: bytes) -> GroupId:
+        created = int.from_bytes(payload[:4])
+        return GroupId(
+            text=base64.b32hexencode(payload + mac).decode().lower(),
+            created_at=created,
+            ends_at=created + int.from_bytes(payload[4:7]) * 60,
+            count=int.from_bytes(payload[7:10]),
+        )

@@ -1,0 +1,254 @@
+"""What a caller may send: an OpenAI chat-completions body, or an envelope around one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+)
+
+JsonObject = dict[str, Any]
+
+
+class Priority(StrEnum):
+    HIGH = "high"
+    NORMAL = "normal"
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+
+
+class _ChatBody(BaseModel):
+    """Only what this app must know; every other field passes through untouched."""
+
+    model_config = ConfigDict(extra="ignore")
+    messages: Annotated[list[_Message], Field(min_length=1)]
+    model: StrictStr | None = None
+    stream: Literal[False] | None = None
+    max_tokens: Annotated[StrictInt, Field(gt=0)] | None = None
+    max_completion_tokens: Annotated[StrictInt, Field(gt=0)] | None = None
+
+
+class _Envelope(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    body: JsonObject
+    custom_id: Annotated[StrictStr, Field(min_length=1, max_length=512)] | None = None
+    deployment: StrictStr | None = None
+    priority: Priority = Priority.NORMAL
+    deadline: AwareDatetime | None = None
+    completion_window: Annotated[StrictStr, Field(pattern=r"^[1-9][0-9]{0,5}[smhd]$")] | None = None
+    metadata: (
+        Annotated[
+            dict[
+                Annotated[StrictStr, Field(max_length=64)],
+                Annotated[StrictStr, Field(max_length=512)],
+            ],
+            Field(max_length=16),
+        ]
+        | None
+    ) = None
+
+
+PLANNED_FIELDS = frozenset({"spillover", "tenant", "callback", "endpoint", "method", "url"})
+"""Envelope fields that have, or may get, a meaning: refused by name until it is built."""
+
+_WINDOW_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_REASONS = {
+    "AwareDatetime": "must be an ISO 8601 time with a time zone, such as 2026-11-21T18:00:00Z",
+    "stream": "must be absent or false: a queued request cannot stream",
+    "completion_window": 'must be a number and a unit of s, m, h or d, such as "24h"',
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One accepted unit of work, before it has an id. `deadline` is in epoch seconds."""
+
+    body: JsonObject
+    deployment: str
+    deadline: float
+    priority: Priority = Priority.NORMAL
+    custom_id: str | None = None
+    metadata: Mapping[str, str] | None = None
+
+    def record(self) -> JsonObject:
+        """As stored in a group record or its blob."""
+        record: JsonObject = {
+            "body": self.body,
+            "deployment": self.deployment,
+            "deadline": self.deadline,
+            "priority": self.priority.value,
+        }
+        if self.custom_id is not None:
+            record["custom_id"] = self.custom_id
+        if self.metadata is not None:
+            record["metadata"] = dict(self.metadata)
+        return record
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Item:
+        return cls(
+            body=record["body"],
+            deployment=record["deployment"],
+            deadline=record["deadline"],
+            priority=Priority(record["priority"]),
+            custom_id=record.get("custom_id"),
+            metadata=record.get("metadata"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why one item of a call is refused."""
+
+    index: int
+    path: str
+    reason: str
+
+    def as_dict(self) -> JsonObject:
+        return {"index": self.index, "path": self.path, "reason": self.reason}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ItemRules:
+    """What an item is held against. Times in seconds."""
+
+    deployments: Collection[str]
+    default_deployment: str
+    default_deadline_seconds: float
+    longest_deadline_seconds: float
+    """No deadline may lie beyond the hub's retention: the event would be gone before it."""
+
+
+def parse_item(raw: object, index: int, *, now: float, rules: ItemRules) -> Item | list[Problem]:
+    """One item, or every reason why it is refused."""
+    if not isinstance(raw, dict):
+        return [Problem(index, "", "must be a JSON object")]
+    if "body" not in raw:
+        if "messages" not in raw:
+            return [
+                Problem(
+                    index,
+                    "",
+                    "must be a chat-completions body (with messages) or an envelope with a body",
+                )
+            ]
+        problems = _check_body(raw, index, prefix="")
+        if problems:
+            return problems
+        return Item(
+            body=raw,
+            deployment=_deployment(None, raw, rules),
+            deadline=now + rules.default_deadline_seconds,
+        )
+    return _parse_envelope(raw, index, now=now, rules=rules)
+
+
+def _parse_envelope(
+    raw: JsonObject, index: int, *, now: float, rules: ItemRules
+) -> Item | list[Problem]:
+    problems = [
+        Problem(index, name, "is not supported yet; leave it out")
+        for name in sorted(PLANNED_FIELDS & raw.keys())
+    ]
+    known = {name: value for name, value in raw.items() if name not in PLANNED_FIELDS}
+    try:
+        envelope = _Envelope.model_validate(known)
+    except ValidationError as error:
+        return problems + _problems(error, index, prefix="")
+    problems += _check_body(envelope.body, index, prefix="body")
+    if envelope.deployment is not None and envelope.deployment not in rules.deployments:
+        known_names = ", ".join(sorted(rules.deployments))
+        problems.append(Problem(index, "deployment", f"is unknown; known are: {known_names}"))
+    deadline, reason = _deadline(envelope, now=now, rules=rules)
+    if reason is not None:
+        problems.append(Problem(index, reason[0], reason[1]))
+    if problems:
+        return problems
+    return Item(
+        body=envelope.body,
+        deployment=_deployment(envelope.deployment, envelope.body, rules),
+        deadline=deadline,
+        priority=envelope.priority,
+        custom_id=envelope.custom_id,
+        metadata=envelope.metadata,
+    )
+
+
+def _deployment(wanted: str | None, body: JsonObject, rules: ItemRules) -> str:
+    if wanted is not None:
+        return wanted
+    model = body.get("model")
+    if isinstance(model, str) and model in rules.deployments:
+        return model
+    return rules.default_deployment
+
+
+def _deadline(
+    envelope: _Envelope, *, now: float, rules: ItemRules
+) -> tuple[float, tuple[str, str] | None]:
+    field = "deadline"
+    if envelope.deadline is not None and envelope.completion_window is not None:
+        return 0.0, ("completion_window", "cannot be given together with deadline")
+    if envelope.deadline is not None:
+        deadline = envelope.deadline.timestamp()
+    elif envelope.completion_window is not None:
+        field = "completion_window"
+        window = envelope.completion_window
+        deadline = now + int(window[:-1]) * _WINDOW_SECONDS[window[-1]]
+    else:
+        deadline = now + rules.default_deadline_seconds
+    if deadline <= now:
+        return 0.0, (field, "lies in the past")
+    if deadline > now + rules.longest_deadline_seconds:
+        latest = datetime.fromtimestamp(now + rules.longest_deadline_seconds).astimezone()
+        return 0.0, (
+            field,
+            "lies beyond what the hub retains (HUB_RETENTION_SECONDS); "
+            f"the latest possible is {latest.isoformat(timespec='seconds')}",
+        )
+    return deadline, None
+
+
+def _check_body(body: JsonObject, index: int, *, prefix: str) -> list[Problem]:
+    try:
+        _ChatBody.model_validate(body)
+    except ValidationError as error:
+        return _problems(error, index, prefix=prefix)
+    return []
+
+
+def _problems(error: ValidationError, index: int, *, prefix: str) -> list[Problem]:
+    problems = []
+    for entry in error.errors(include_url=False, include_input=False, include_context=False):
+        parts = [str(part) for part in entry["loc"] if not _is_type_tag(part)]
+        path = ".".join([prefix, *parts] if prefix else parts)
+        reason = _REASONS.get(parts[-1] if parts else "")
+        if reason is None and parts and parts[-1] == "deadline":
+            reason = _REASONS["AwareDatetime"]
+        if entry["type"] == "extra_forbidden":
+            reason = "is not a field of the envelope; put model parameters into body"
+        problems.append(Problem(index, path, reason or _plain(entry["msg"])))
+    return problems
+
+
+def _is_type_tag(part: int | str) -> bool:
+    return isinstance(part, str) and re.fullmatch(r"[a-z-]+\[.*\]", part) is not None
+
+
+def _plain(message: str) -> str:
+    return message[:1].lower() + message[1:]

@@ -1,0 +1,153 @@
+"""What the use cases need from the outside, as small Protocols; `bootstrap` hands adapters in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Protocol
+
+from .model import JsonObject
+
+
+class Created(Enum):
+    """The fate of a create. UNKNOWN: it may have landed, may land later, or is lost."""
+
+    CREATED = "created"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+class LedgerStore(Protocol):
+    """The container `requests`."""
+
+    async def create(self, record: JsonObject) -> Created:
+        """Create one slot. Never upserts. Raises nothing but for a store that refuses us."""
+        ...
+
+    async def read(self, request_id: str) -> list[JsonObject]:
+        """Every record of one request: slots and annotations. Raises DependencyUnavailable."""
+        ...
+
+
+class GroupStore(Protocol):
+    """The container `groups`."""
+
+    async def create(self, record: JsonObject) -> Created: ...
+
+    async def read(self, bucket: str, record_id: str) -> JsonObject | None:
+        """Raises DependencyUnavailable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An encoded event, and the key that decides its partition (None: any)."""
+
+    payload: bytes
+    key: str | None = None
+
+
+class Publisher(Protocol):
+    """Event Hubs, as few batches as possible."""
+
+    async def ready(self, hub: str) -> None:
+        """Make sure that a send could succeed now. Raises DependencyUnavailable."""
+        ...
+
+    async def publish(self, hub: str, events: Sequence[Outgoing]) -> None:
+        """Send and wait for the hub's word. Raises PublishFailed."""
+        ...
+
+
+class PublishFailed(Exception):
+    """Some events were not acknowledged; `sent` of them were."""
+
+    def __init__(self, hub: str, *, sent: int, reason: str) -> None:
+        super().__init__(f"publishing to hub {hub} failed after {sent} events: {reason}")
+        self.hub = hub
+        self.sent = sent
+        self.reason = reason
+
+
+class BlobStore(Protocol):
+    """Large inputs and outcomes. Every method raises DependencyUnavailable."""
+
+    async def write(self, name: str, content: bytes) -> None: ...
+
+    async def read(self, name: str, *, offset: int = 0, length: int | None = None) -> bytes | None:
+        """None if there is no such blob."""
+        ...
+
+
+class CapacityStore(Protocol):
+    """The container `capacity`, for what must not wait until a function ends."""
+
+    async def write(self, record: JsonObject) -> None:
+        """Upsert. Raises DependencyUnavailable."""
+        ...
+
+    async def readings(self, deployment: str) -> list[JsonObject]:
+        """Raises DependencyUnavailable."""
+        ...
+
+
+# --- one call to a deployment --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Usage:
+    """Tokens as the service reports them."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What every response may tell besides its content."""
+
+    status: int | None = None
+    utilization: float | None = None
+    """The level from `azure-openai-deployment-utilization`, 1.0 is 100 %; None without it."""
+    service_request_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Success(Answer):
+    response: JsonObject
+    usage: Usage | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Throttled(Answer):
+    """429: a flow signal, not a failure."""
+
+    retry_after_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Transient(Answer):
+    """408, 409, 5xx, no connection, no answer in time: worth another attempt later."""
+
+    why: str
+    error: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rejected(Answer):
+    """Any other 4xx: this request fails for good with the service's error."""
+
+    error: Mapping[str, Any]
+
+
+CallResult = Success | Throttled | Transient | Rejected
+
+
+class ModelCaller(Protocol):
+    async def complete(
+        self, *, deployment: str, body: JsonObject, call_id: str, timeout_seconds: float
+    ) -> CallResult:
+        """One call, no retries, bounded in total time. Never raises for what a service can do."""
+        ...
