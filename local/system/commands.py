@@ -1,0 +1,143 @@
+"""The command line of each part, from the options."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from local.dev import node, paths
+from local.dev.environment import clean_environ
+from local.system.options import Options
+from local.system.part import READY, Part
+from local.system.ports import LOOPBACK
+from local.system.settings import IDENTITY_HEADER, OPENAI_KEY
+
+AZURITE_READY = re.compile(r"^Azurite Blob service successfully listens on (\S+)", re.MULTILINE)
+AZURITE_SCRIPT = paths.AZURITE / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys that the Functions hosts accept, by level."""
+
+    function: str
+    """The app's default host key: opens every function of level FUNCTION."""
+    master: str
+    """Opens everything, the host's own `/admin` too."""
+
+
+class Commands:
+    """Builds the parts. The supervisor's tests hand it stand-ins instead."""
+
+    def azurite(self, options: Options) -> Part:
+        """The storage account. SIGTERM even when orphaned: a SIGKILL loses its last second."""
+        found = node.find(venv=Path(sys.prefix), environ=os.environ)
+        return self._part(
+            options,
+            "azurite",
+            [
+                *(found.node, str(AZURITE_SCRIPT)),
+                *("--blobHost", LOOPBACK, "--blobPort", str(options.ports.blobs)),
+                *("--silent", "--disableTelemetry", "--skipApiVersionCheck"),
+                *_azurite_store(options.data),
+            ],
+            ready=AZURITE_READY,
+            signal_when_orphaned=signal.SIGTERM,
+        )
+
+    def servers(self, options: Options) -> list[Part]:
+        """Event Hubs, Cosmos DB and Azure OpenAI, in no particular order."""
+        ports = options.ports
+        hubs = [f"{name}:{partitions}" for name, partitions in options.hubs.items()]
+        event_hubs = ["--port", str(ports.event_hubs), *_each("--hub", hubs)]
+        cosmos = ["--port", str(ports.cosmos)]
+        ptu = [
+            *("--port", str(ports.ptu), "--seed", str(options.seed)),
+            *_each("--deployment", [one.argument() for one in options.deployments]),
+            *("--api-key", OPENAI_KEY, "--identity-header", IDENTITY_HEADER),
+            *options.ptu_arguments,
+        ]
+        if options.data is not None:
+            event_hubs += ["--data", str(options.data / "event_hubs")]
+            cosmos += ["--data", str(options.data / "cosmos")]
+        return [
+            self._module(options, "event_hubs", event_hubs),
+            self._module(options, "cosmos", cosmos),
+            self._module(options, "ptu", ptu),
+        ]
+
+    def host(self, options: Options, *, index: int, folder: Path) -> Part:
+        """A Functions host that runs the app."""
+        arguments = [
+            *("--app", str(options.app), "--port", str(options.ports.host + index)),
+            *("--settings", str(settings_file(folder)), "--keys", str(keys_file(folder))),
+            *(["--isolate"] if options.isolate else []),
+        ]
+        return self._module(options, "host", arguments, name=f"host-{index}")
+
+    def write_settings(self, folder: Path, settings: Mapping[str, str]) -> None:
+        """The settings in the form of `local.settings.json`."""
+        _write(settings_file(folder), {"IsEncrypted": False, "Values": dict(settings)})
+
+    def write_keys(self, folder: Path) -> Keys:
+        """The keys of this system: drawn once, kept as long as its data."""
+        file = keys_file(folder)
+        if file.is_file():
+            return Keys(**json.loads(file.read_text()))
+        keys = Keys(function=secrets.token_urlsafe(32), master=secrets.token_urlsafe(32))
+        _write(file, asdict(keys))
+        return keys
+
+    def _module(
+        self, options: Options, module: str, arguments: Sequence[str], *, name: str | None = None
+    ) -> Part:
+        command = [sys.executable, "-m", f"local.{module}", *arguments]
+        return self._part(options, name or module, command)
+
+    def _part(
+        self,
+        options: Options,
+        name: str,
+        command: Sequence[str],
+        *,
+        ready: re.Pattern[str] = READY,
+        signal_when_orphaned: signal.Signals = signal.SIGKILL,
+    ) -> Part:
+        return Part(
+            name=name,
+            command=command,
+            log=options.logs / f"{name}.log",
+            environ={**clean_environ(os.environ), "PYTHONUNBUFFERED": "1"},
+            cwd=paths.ROOT,
+            ready=ready,
+            signal_when_orphaned=signal_when_orphaned,
+        )
+
+
+def settings_file(folder: Path) -> Path:
+    return folder / "local.settings.json"
+
+
+def keys_file(folder: Path) -> Path:
+    return folder / "keys.json"
+
+
+def _azurite_store(data: Path | None) -> list[str]:
+    return ["--inMemoryPersistence"] if data is None else ["--location", str(data / "azurite")]
+
+
+def _each(option: str, values: Sequence[str]) -> list[str]:
+    return [part for value in values for part in (option, value)]
+
+
+def _write(file: Path, content: Mapping[str, object]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch(mode=0o600)
+    file.write_text(json.dumps(content, indent=2) + "\n")

@@ -1,0 +1,177 @@
+"""Starting, watching, killing and stopping the parts, with stand-ins for them."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from local.system import LocalSystem, Options, PartDied, Ports, SystemFailed
+from local.system.processes import children, descendants
+from tests.local.system import standins
+from tests.local.system.standins import StandIns
+
+
+def options(folder: Path, **more: object) -> Options:
+    return Options(ports=Ports.free(hosts=3), logs=folder, **more)  # type: ignore[arg-type]
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def gone(pid: int, *, within: float = 5.0) -> bool:
+    """Whether the process ends in time; a killed one takes a moment to be reaped."""
+    deadline = time.monotonic() + within
+    while alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return not alive(pid)
+
+
+async def test_hosts_stop_before_what_they_need_and_azurite_last(tmp_path: Path) -> None:
+    commands = StandIns(tmp_path)
+    async with LocalSystem(options(tmp_path, hosts=2), commands=commands) as system:
+        assert len(system.running_hosts()) == 2
+        assert system.url == "http://127.0.0.1:1"
+    ends = commands.ends()
+    assert set(ends[:2]) == {"host-0", "host-1"}
+    assert set(ends[2:4]) == {"cosmos", "ptu"}
+    assert ends[4:] == ["azurite"]
+
+
+async def test_a_part_that_ignores_sigterm_is_killed_after_its_grace(tmp_path: Path) -> None:
+    commands = StandIns(tmp_path, cosmos=standins.DEAF)
+    async with LocalSystem(options(tmp_path, part_grace_seconds=0.2), commands=commands) as system:
+        pids = [part.pid for part in system.parts()]
+    assert all(gone(pid) for pid in pids)
+
+
+async def test_a_part_that_does_not_come_up_is_shown_with_its_last_words(tmp_path: Path) -> None:
+    commands = StandIns(tmp_path, cosmos=standins.STILLBORN)
+    with pytest.raises(PartDied, match=r"cosmos ended \(exit code 3\)(.|\n)*port 1 is taken"):
+        async with LocalSystem(options(tmp_path), commands=commands):
+            pytest.fail("it must not have started")
+    assert all(gone(part.pid) for part in commands.handed_out if part.name != "host-0")
+
+
+async def test_a_part_that_ends_by_itself_ends_the_run_at_once(tmp_path: Path) -> None:
+    commands = StandIns(tmp_path, cosmos=standins.SHORT_LIVED)
+    with pytest.raises(PartDied, match=r"cosmos ended(.|\n)*I give up"):
+        async with LocalSystem(options(tmp_path), commands=commands) as system:
+            await system.run(asyncio.sleep(60))
+
+
+async def test_a_part_that_ended_unnoticed_is_reported_in_the_end(tmp_path: Path) -> None:
+    commands = StandIns(tmp_path, cosmos=standins.SHORT_LIVED)
+    with pytest.raises(PartDied, match="I give up"):
+        async with LocalSystem(options(tmp_path), commands=commands) as system:
+            await system.wait_failed()
+
+
+async def test_what_runs_inside_is_returned(tmp_path: Path) -> None:
+    async with LocalSystem(options(tmp_path), commands=StandIns(tmp_path)) as system:
+        assert await system.run(asyncio.sleep(0, result=7)) == 7
+
+
+async def test_a_killed_host_takes_its_workers_along_and_is_no_failure(tmp_path: Path) -> None:
+    commands = StandIns(tmp_path, host_0=standins.WITH_WORKER)
+    async with LocalSystem(options(tmp_path), commands=commands) as system:
+        listener = system.hosts[0].pid
+        [worker] = children(listener)
+        await system.kill_host(0)
+        assert gone(listener)
+        assert gone(worker)
+        with pytest.raises(SystemFailed, match="no Functions host"):
+            system.running_hosts()
+        assert await system.start_host() == 1
+        assert system.running_hosts() == [system.hosts[1]]
+
+
+async def test_a_killed_worker_leaves_its_listener_running(tmp_path: Path) -> None:
+    commands = StandIns(tmp_path, host_0=standins.WITH_WORKER)
+    async with LocalSystem(options(tmp_path), commands=commands) as system:
+        [worker] = await system.kill_worker(0)
+        assert worker not in children(system.hosts[0].pid)
+        assert system.hosts[0].returncode is None
+
+
+async def test_a_host_without_a_worker_has_none_to_kill(tmp_path: Path) -> None:
+    async with LocalSystem(options(tmp_path), commands=StandIns(tmp_path)) as system:
+        with pytest.raises(SystemFailed, match="host-0 has no worker"):
+            await system.kill_worker(0)
+
+
+async def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
+    chosen = options(tmp_path)
+    with socket.create_server(("127.0.0.1", chosen.ports.cosmos)):
+        commands = StandIns(tmp_path)
+        with pytest.raises(
+            SystemFailed, match=rf"port {chosen.ports.cosmos} \(Cosmos DB\).*--cosmos-port"
+        ):
+            async with LocalSystem(chosen, commands=commands):
+                pytest.fail("it must not have started")
+    assert commands.handed_out == []
+
+
+SUPERVISED = """
+import asyncio, sys
+from pathlib import Path
+from local.system import LocalSystem, Options, Ports
+from tests.local.system import standins
+
+async def main(folder):
+    commands = standins.StandIns(folder, host_0=standins.WITH_WORKER, cosmos=standins.DEAF)
+    options = Options(ports=Ports.free(), logs=folder, part_grace_seconds=0.2)
+    async with LocalSystem(options, commands=commands) as system:
+        print(*(part.pid for part in system.parts()), flush=True)
+        await system.run(asyncio.sleep(60))
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+WAYS = {"Ctrl-C stops them in order": signal.SIGINT}
+if sys.platform == "linux":  # it takes PR_SET_PDEATHSIG
+    WAYS["kill -9 takes them along"] = signal.SIGKILL
+
+
+@pytest.mark.parametrize("how", WAYS.values(), ids=list(WAYS))
+def test_nothing_outlives_the_supervisor(tmp_path: Path, how: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", SUPERVISED, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as supervisor:
+        assert supervisor.stdout is not None
+        pids = [int(pid) for pid in supervisor.stdout.readline().split()]
+        assert len(pids) == 4
+        supervisor.send_signal(how)
+        supervisor.wait(10)
+    assert all(gone(pid) for pid in pids)
+    if how is signal.SIGINT:
+        assert StandIns(tmp_path).ends()[-1] == "azurite"
+
+
+async def test_descendants_are_found_at_any_depth() -> None:
+    nested = "import subprocess, sys, time; subprocess.Popen(['sleep', '60']); time.sleep(60)"
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-S", "-c", nested, process_group=0
+    )
+    try:
+        deadline = time.monotonic() + 10
+        while not children(parent.pid) and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        assert children(parent.pid)[0] in descendants(os.getpid())
+    finally:
+        os.killpg(parent.pid, signal.SIGKILL)
+        await parent.wait()
