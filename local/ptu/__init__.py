@@ -1,0 +1,21 @@
+"""Simulated provisioned (PTU) and pay-as-you-go deployments of Azure OpenAI, with their Azure
+Monitor metrics and a managed identity endpoint, on loopback.
+
+The pure core, for virtual time: ``PtuDeployment``, ``PaygDeployment`` (ptu_deployment.py, payg_deployment.py).
+The service: ``PtuServer`` (server.py), or ``python -m local.ptu``.
+"""
+
+from local.ptu.config import ConfigError, DeploymentConfig, PtuServerConfig
+from local.ptu.payg_deployment import PaygDeployment
+from local.ptu.ptu_deployment import PtuDeployment
+from local.ptu.server import PortTakenError, PtuServer
+
+__all__ = [
+    "ConfigError",
+    "DeploymentConfig",
+    "PaygDeployment",
+    "PortTakenError",
+    "PtuDeployment",
+    "PtuServer",
+    "PtuServerConfig",
+]

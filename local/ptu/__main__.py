@@ -1,0 +1,120 @@
+"""``python -m local.ptu``: the simulated service as a process.
+
+Prints one line, ``ready <url>``, when it accepts connections; ends on SIGTERM or SIGINT.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from local.ptu.config import ConfigError, DeploymentConfig, PtuServerConfig
+from local.ptu.latency import ZERO_LATENCY
+from local.ptu.server import PortTakenError, PtuServer
+
+_TEXT_SETTINGS = frozenset({"name", "model", "spillover_to"})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until a signal; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        config = _config(options)
+        asyncio.run(_serve(config, host=options.host, port=options.port))
+    except (ConfigError, ValueError, PortTakenError) as error:
+        message = error.strerror if isinstance(error, OSError) else str(error)
+        print(f"local.ptu: {message}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _serve(config: PtuServerConfig, *, host: str, port: int) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stopping.set)
+    async with PtuServer(config, host=host, port=port) as server:
+        print(f"ready {server.url}", flush=True)
+        await stopping.wait()
+
+
+def _config(options: argparse.Namespace) -> PtuServerConfig:
+    described = [_deployment(text) for text in options.deployment]
+    if options.deployments is not None:
+        config = PtuServerConfig.from_file(options.deployments)
+        config = replace(config, deployments=(*config.deployments, *described))
+    else:
+        config = PtuServerConfig(deployments=tuple(described))
+    changes: dict[str, Any] = {
+        name: value
+        for name, value in (
+            ("seed", options.seed),
+            ("metric", options.metric),
+            ("metric_delay_seconds", options.metric_delay),
+            ("prompt_cache_seconds", options.prompt_cache),
+            ("api_keys", tuple(options.api_key) or None),
+            ("identity_header", options.identity_header),
+            ("utilization_header", False if options.no_utilization_header else None),
+            ("unlimited", True if options.unlimited else None),
+        )
+        if value is not None
+    }
+    config = replace(config, **changes)
+    config.check()
+    return config.with_latency(ZERO_LATENCY) if options.zero_latency else config
+
+
+def _deployment(text: str) -> DeploymentConfig:
+    """``name=…,model=…,ptus=…``, with any other setting of a deployment."""
+    values: dict[str, Any] = {}
+    for part in text.split(","):
+        name, equals, value = part.partition("=")
+        if not equals:
+            raise ConfigError(f"--deployment {text!r}: expected name=value, got {part!r}")
+        values[name] = value if name in _TEXT_SETTINGS else _number(name, value)
+    return DeploymentConfig.from_dict(values)
+
+
+def _number(name: str, text: str) -> int | float:
+    try:
+        return int(text) if text.isdigit() else float(text)
+    except ValueError as error:
+        raise ConfigError(f"--deployment: {name} must be a number, not {text!r}") from error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m local.ptu",
+        description="Simulated Azure OpenAI deployments, their metrics and a managed identity.",
+    )
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="loopback address to listen on")
+    add("--port", type=int, default=8090, help="0 takes a free one")
+    add("--deployments", type=Path, metavar="FILE", help="JSON: a list of deployments, or all")
+    add(
+        "--deployment",
+        action="append",
+        default=[],
+        metavar="name=…,model=…,ptus=…",
+        help="one deployment; may be repeated; without ptus it is pay-as-you-go (tpm=, rpm=)",
+    )
+    add("--seed", type=int, help="of answers and jitter (1)")
+    add("--api-key", action="append", default=[], help="accepted key (local); may be repeated")
+    add("--identity-header", help="value of IDENTITY_HEADER for the identity endpoint (local)")
+    add("--metric", choices=("level", "load"), help="what the utilization metric means (level)")
+    add("--metric-delay", type=float, metavar="SECONDS", help="until metrics are visible (60)")
+    add("--prompt-cache", type=float, metavar="SECONDS", help="prompt cache lifetime; 0 is off")
+    add("--no-utilization-header", action="store_true", help="as some endpoints do")
+    add("--zero-latency", action="store_true", help="answer at once")
+    add("--unlimited", action="store_true", help="never refuse for want of capacity")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
