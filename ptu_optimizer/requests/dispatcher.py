@@ -34,7 +34,7 @@ from .inputs import InputMissing, Inputs
 from .ledger import Claim, Ended, Later, Ours, Sighting, Slot, new_token, next_step
 from .ledger import Kind as SlotKind
 from .model import JsonObject
-from .outcomes import Concluded, OutcomeHasNoPlace, OutcomeWriter
+from .outcomes import DEADLINE_EXCEEDED, Concluded, OutcomeHasNoPlace, OutcomeWriter
 from .ports import CallResult, Publisher, PublishFailed, Success, Throttled
 from .records import Ledger
 from .timing import Timing
@@ -310,13 +310,7 @@ class Dispatcher:
         return False
 
     async def _expire(self, event: RequestEvent, claim: Claim, group: GroupId) -> Next:
-        error = {
-            "message": "The deadline passed before there was room for this request.",
-            "type": "expired_error",
-            "param": "deadline",
-            "code": "deadline_exceeded",
-        }
-        return await self._end(event, claim, group, SlotKind.EXPIRED, error)
+        return await self._end(event, claim, group, SlotKind.EXPIRED, DEADLINE_EXCEEDED)
 
     async def _fail(self, event: RequestEvent, claim: Claim, group: GroupId, why: str) -> Next:
         error = {

@@ -25,6 +25,13 @@ LARGE_OUTCOME_BYTES = 1_000_000
 
 FIRST_RETRY_SECONDS = 0.2
 
+DEADLINE_EXCEEDED: JsonObject = {
+    "message": "The deadline passed before there was room for this request.",
+    "type": "expired_error",
+    "param": "deadline",
+    "code": "deadline_exceeded",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Concluded:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
@@ -29,13 +29,36 @@ class LedgerStore(Protocol):
         """Every record of one request: slots and annotations. Raises DependencyUnavailable."""
         ...
 
+    def slice(self, slice_id: str) -> AsyncIterator[JsonObject]:
+        """Every record of a slice, without bodies and responses. Raises DependencyUnavailable."""
+        ...
+
 
 class GroupStore(Protocol):
-    """The container `groups`."""
+    """The container `groups`: groups, their closings, idempotency keys, hub positions."""
 
     async def create(self, record: JsonObject) -> Created: ...
 
     async def read(self, bucket: str, record_id: str) -> JsonObject | None:
+        """Raises DependencyUnavailable."""
+        ...
+
+    async def bucket(self, bucket: str) -> list[JsonObject]:
+        """Every record of a bucket, without items. Raises DependencyUnavailable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionState:
+    """What a hub says of one of its partitions."""
+
+    partition: str
+    last_sequence_number: int
+    is_empty: bool
+
+
+class HubReader(Protocol):
+    async def partitions(self, hub: str) -> list[PartitionState]:
         """Raises DependencyUnavailable."""
         ...
 

@@ -1,0 +1,346 @@
+"""The settings: the only reader of the environment.
+
+Field aliases are the names of the app settings. Connections follow the Functions host's convention:
+`NAME` is a connection string, `NAME__fullyQualifiedNamespace` (and the like) an identity-based one.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from .capacity.work import Model, known_models
+
+
+class SettingsError(Exception):
+    """A setting is missing or malformed: start-up stops here."""
+
+
+class Deployment(BaseModel):
+    """One PTU deployment, as in the setting DEPLOYMENTS."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: Annotated[str, Field(min_length=1)]
+    """The deployment's name in Azure OpenAI."""
+    model: str
+    """Its model, a name of the sizing table (or of MODELS)."""
+    ptus: Annotated[int, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """Units are in the names. `examples` is what a setting should look like, for error messages."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
+
+    # --- connections
+    event_hubs: SecretStr | None = Field(
+        None,
+        alias="EVENT_HUBS",
+        description="Event Hubs connection string (or use EVENT_HUBS__fullyQualifiedNamespace)",
+        examples=["Endpoint=sb://NAME.servicebus.windows.net/;SharedAccessKeyName=…"],
+    )
+    event_hubs_namespace: str | None = Field(
+        None,
+        alias="EVENT_HUBS__fullyQualifiedNamespace",
+        description="Event Hubs namespace, for identity-based connections",
+        examples=["NAME.servicebus.windows.net"],
+    )
+    cosmos: SecretStr | None = Field(
+        None,
+        alias="COSMOS",
+        description="Cosmos DB connection string (or use COSMOS__accountEndpoint)",
+        examples=["AccountEndpoint=https://NAME.documents.azure.com:443/;AccountKey=…;"],
+    )
+    cosmos_endpoint: str | None = Field(
+        None,
+        alias="COSMOS__accountEndpoint",
+        description="Cosmos DB account endpoint, for identity-based connections",
+        examples=["https://NAME.documents.azure.com:443/"],
+    )
+    cosmos_database: str = Field(
+        alias="COSMOS_DATABASE", description="Cosmos DB database", examples=["ptu"]
+    )
+    storage: SecretStr | None = Field(
+        None,
+        alias="AzureWebJobsStorage",
+        description="storage connection string (or use AzureWebJobsStorage__blobServiceUri)",
+        examples=["DefaultEndpointsProtocol=https;AccountName=…;AccountKey=…"],
+    )
+    storage_blob_uri: str | None = Field(
+        None,
+        alias="AzureWebJobsStorage__blobServiceUri",
+        description="blob endpoint, for identity-based connections",
+        examples=["https://NAME.blob.core.windows.net"],
+    )
+    azure_client_id: str | None = Field(
+        None,
+        alias="AZURE_CLIENT_ID",
+        description="client id of the user-assigned identity that the app uses",
+        examples=["00000000-0000-0000-0000-000000000000"],
+    )
+    azure_openai_endpoint: str = Field(
+        alias="AZURE_OPENAI_ENDPOINT",
+        pattern=r"^https?://",
+        description="endpoint of the Azure OpenAI resource",
+        examples=["https://NAME.openai.azure.com"],
+    )
+    azure_openai_api_key: SecretStr | None = Field(
+        None,
+        alias="AZURE_OPENAI_API_KEY",
+        description="its key; without it, the app's Entra identity is used",
+        examples=["a key of the resource"],
+    )
+    azure_openai_api_version: str = Field(
+        "2024-10-21",
+        alias="AZURE_OPENAI_API_VERSION",
+        description="api-version of the calls",
+        examples=["2024-10-21"],
+    )
+    azure_openai_resource_id: str = Field(
+        alias="AZURE_OPENAI_RESOURCE_ID",
+        pattern=r"(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/",
+        description="resource id of the Azure OpenAI resource, whose metrics are read",
+        examples=[
+            "/subscriptions/S/resourceGroups/RG/providers/Microsoft.CognitiveServices/accounts/NAME"
+        ],
+    )
+    azure_monitor_endpoint: str = Field(
+        alias="AZURE_MONITOR_ENDPOINT",
+        pattern=r"^https?://",
+        description="regional endpoint of Azure Monitor metrics",
+        examples=["https://swedencentral.metrics.monitor.azure.com"],
+    )
+
+    # --- deployments
+    deployments: Annotated[tuple[Deployment, ...], Field(min_length=1)] = Field(
+        alias="DEPLOYMENTS",
+        description="JSON array of the PTU deployments; the first is the default one",
+        examples=['[{"name": "gpt-4.1-ptu", "model": "gpt-4.1", "ptus": 50}]'],
+    )
+    models: dict[str, Model] = Field(
+        default_factory=dict,
+        alias="MODELS",
+        description="JSON object of models that the built-in sizing table lacks",
+        examples=['{"gpt-6": {"input_tpm_per_ptu": 1000, "output_ratio": 6}}'],
+    )
+
+    # --- requests
+    request_id_key: SecretStr = Field(
+        alias="REQUEST_ID_KEY",
+        min_length=16,
+        description="secret that signs request ids, at least 16 characters; changing it makes all "
+        "ids given out before unknown",
+        examples=["the output of: openssl rand -base64 32"],
+    )
+    max_items: int = Field(
+        5_000,
+        alias="MAX_ITEMS",
+        gt=0,
+        le=100_000,
+        description="most items a call of POST /producer may have",
+        examples=["5000"],
+    )
+    max_body_bytes: int = Field(
+        20_000_000,
+        alias="MAX_BODY_BYTES",
+        gt=0,
+        le=100_000_000,
+        description="largest body of POST /producer (Functions itself ends at 100 MB)",
+        examples=["20000000"],
+    )
+    default_deadline_seconds: float = Field(
+        86_400,
+        alias="DEFAULT_DEADLINE_SECONDS",
+        gt=0,
+        description="deadline of a request that names none",
+        examples=["86400"],
+    )
+    hub_retention_seconds: float = Field(
+        604_800,
+        alias="HUB_RETENTION_SECONDS",
+        gt=0,
+        description="retention of the hubs; no deadline may lie beyond it",
+        examples=["604800"],
+    )
+    soon_seconds: float = Field(
+        900,
+        alias="SOON_SECONDS",
+        ge=0,
+        description="a deadline nearer than this goes to the hub requests-soon",
+        examples=["900"],
+    )
+
+    # --- dispatch
+    call_limit_seconds: float = Field(
+        300,
+        alias="CALL_LIMIT_SECONDS",
+        gt=0,
+        description="total time of one call to a deployment",
+        examples=["300"],
+    )
+    write_budget_seconds: float = Field(
+        30,
+        alias="WRITE_BUDGET_SECONDS",
+        gt=0,
+        description="time for the writes around a call",
+        examples=["30"],
+    )
+    skew_seconds: float = Field(
+        30,
+        alias="SKEW_SECONDS",
+        gt=0,
+        description="by how much the clocks of two workers may differ",
+        examples=["30"],
+    )
+    hold_seconds: float = Field(
+        30,
+        alias="HOLD_SECONDS",
+        gt=0,
+        description="how long an event is held at a closed gate before it is re-scheduled",
+        examples=["30"],
+    )
+    invocation_budget_seconds: float = Field(
+        120,
+        alias="INVOCATION_BUDGET_SECONDS",
+        gt=0,
+        description="how long one invocation starts new calls",
+        examples=["120"],
+    )
+    max_failures: int = Field(
+        5,
+        alias="MAX_FAILURES",
+        gt=0,
+        description="failed attempts (429 is none) after which a request has failed",
+        examples=["5"],
+    )
+
+    # --- admission
+    max_concurrent_calls: int = Field(
+        64,
+        alias="MAX_CONCURRENT_CALLS",
+        gt=0,
+        description="most calls under way per deployment and process",
+        examples=["64"],
+    )
+    lower_limit: float = Field(
+        0.2,
+        alias="LOWER_LIMIT",
+        ge=0,
+        description="utilization up to which batch work runs at full speed; 1.0 is 100 %",
+        examples=["0.2"],
+    )
+    upper_limit: float = Field(
+        0.8,
+        alias="UPPER_LIMIT",
+        gt=0,
+        le=1,
+        description="utilization from which no batch work is sent; 1.0 is 100 %",
+        examples=["0.8"],
+    )
+    live_ttl_seconds: float = Field(
+        15,
+        alias="LIVE_TTL_SECONDS",
+        gt=0,
+        description="how long a utilization header is acted upon",
+        examples=["15"],
+    )
+    metric_ttl_seconds: float = Field(
+        300,
+        alias="METRIC_TTL_SECONDS",
+        gt=0,
+        description="how long a point of the one-minute metric is acted upon, from its time",
+        examples=["300"],
+    )
+    reading_exchange_seconds: float = Field(
+        1,
+        alias="READING_EXCHANGE_SECONDS",
+        gt=0,
+        description="how often working processes exchange fresh readings",
+        examples=["1"],
+    )
+
+    # --- timers: the host reads these two for the schedules
+    gauge_schedule: str = Field(
+        alias="GAUGE_SCHEDULE",
+        description="NCRONTAB schedule of the gauge (six fields, the first is seconds)",
+        pattern=r"^\S+(\s+\S+){4,5}$",
+        examples=["15 * * * * *"],
+    )
+    sweep_schedule: str = Field(
+        alias="SWEEP_SCHEDULE",
+        description="NCRONTAB schedule of the sweep",
+        pattern=r"^\S+(\s+\S+){4,5}$",
+        examples=["30 */2 * * * *"],
+    )
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        for one, other in (
+            ("event_hubs", "event_hubs_namespace"),
+            ("cosmos", "cosmos_endpoint"),
+            ("storage", "storage_blob_uri"),
+        ):
+            if getattr(self, one) is None and getattr(self, other) is None:
+                name, alternative = _alias(one), _alias(other)
+                raise ValueError(f"{name} or {alternative} must be set; {_looks(one)}")
+        if self.lower_limit >= self.upper_limit:
+            raise ValueError("LOWER_LIMIT must be below UPPER_LIMIT")
+        if self.default_deadline_seconds > self.hub_retention_seconds:
+            raise ValueError("DEFAULT_DEADLINE_SECONDS must not exceed HUB_RETENTION_SECONDS")
+        unknown = [d.model for d in self.deployments if d.model not in self.sizing]
+        if unknown:
+            raise ValueError(
+                f"DEPLOYMENTS names the unknown model {unknown[0]}; describe it in MODELS, "
+                f"which {_looks('models')}"
+            )
+        names = [d.name for d in self.deployments]
+        if len(set(names)) != len(names):
+            raise ValueError("DEPLOYMENTS names a deployment twice")
+        return self
+
+    @property
+    def sizing(self) -> dict[str, Model]:
+        """The sizing table, with MODELS on top."""
+        return {**known_models(), **self.models}
+
+
+def load_settings() -> Settings:
+    """Read the environment. Raises SettingsError, which names every bad setting."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [_complaint(dict(entry)) for entry in error.errors(include_input=False)]
+        raise SettingsError("The settings are not usable:\n- " + "\n- ".join(lines)) from None
+    except ValueError as error:  # a JSON setting that is not JSON
+        raise SettingsError(f"The settings are not usable:\n- {_not_json(error)}") from None
+
+
+def _complaint(entry: dict[str, Any]) -> str:
+    location = entry["loc"]
+    if not location:
+        return str(entry["msg"]).removeprefix("Value error, ")
+    field = next(
+        (name for name, f in Settings.model_fields.items() if f.alias == location[0]), None
+    )
+    where = ".".join(map(str, location))
+    problem = "is missing" if entry["type"] == "missing" else f"is malformed: {entry['msg']}"
+    return f"{where} {problem}" + (f"; it {_looks(field)}" if field else "")
+
+
+def _looks(field: str) -> str:
+    info = Settings.model_fields[field]
+    example = (info.examples or [""])[0]
+    return f"should be the {info.description}, such as {example}"
+
+
+def _alias(field: str) -> str:
+    return str(Settings.model_fields[field].alias)
+
+
+def _not_json(error: ValueError) -> str:
+    for name, info in Settings.model_fields.items():
+        if f'"{name}"' in str(error) or f'"{info.alias}"' in str(error):
+            return f"{info.alias} is not JSON; it {_looks(name)}"
+    return str(error)
