@@ -8,16 +8,17 @@ import re
 import secrets
 import signal
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from local.dev import node, paths
 from local.dev.environment import clean_environ
+from local.system.data import KEYS, SETTINGS
 from local.system.options import Options
 from local.system.part import READY, Part
 from local.system.ports import LOOPBACK
-from local.system.settings import IDENTITY_HEADER, OPENAI_KEY
+from local.system.settings import IDENTITY_HEADER, OPENAI_KEY, app_settings
 
 AZURITE_READY = re.compile(r"^Azurite Blob service successfully listens on (\S+)", re.MULTILINE)
 AZURITE_SCRIPT = paths.AZURITE / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
@@ -34,11 +35,14 @@ class Keys:
 
 
 class Commands:
-    """Builds the parts. The supervisor's tests hand it stand-ins instead."""
+    """Builds the parts, which inherit `environ`. The supervisor's tests hand out stand-ins."""
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        self._environ = environ
 
     def azurite(self, options: Options) -> Part:
         """The storage account. SIGTERM even when orphaned: a SIGKILL loses its last second."""
-        found = node.find(venv=Path(sys.prefix), environ=os.environ)
+        found = node.find(venv=Path(sys.prefix), environ=self._environ)
         return self._part(
             options,
             "azurite",
@@ -80,7 +84,10 @@ class Commands:
             *("--settings", str(settings_file(folder)), "--keys", str(keys_file(folder))),
             *(["--isolate"] if options.isolate else []),
         ]
-        return self._module(options, "host", arguments, name=f"host-{index}")
+        # the environment wins over the settings file, as with `func start`: what the developer's
+        # shell happens to hold must not redirect this host to another system
+        held_back = app_settings(options).keys()
+        return self._module(options, "host", arguments, name=f"host-{index}", without=held_back)
 
     def write_settings(self, folder: Path, settings: Mapping[str, str]) -> None:
         """The settings in the form of `local.settings.json`."""
@@ -89,17 +96,24 @@ class Commands:
     def write_keys(self, folder: Path) -> Keys:
         """The keys of this system: drawn once, kept as long as its data."""
         file = keys_file(folder)
-        if file.is_file():
-            return Keys(**json.loads(file.read_text()))
-        keys = Keys(function=secrets.token_urlsafe(32), master=secrets.token_urlsafe(32))
-        _write(file, asdict(keys))
-        return keys
+        if not file.is_file():
+            default, master = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+            content = {"masterKey": master, "functionKeys": {"default": default}, "functions": {}}
+            _write(file, content)
+        written = json.loads(file.read_text())
+        return Keys(function=written["functionKeys"]["default"], master=written["masterKey"])
 
     def _module(
-        self, options: Options, module: str, arguments: Sequence[str], *, name: str | None = None
+        self,
+        options: Options,
+        module: str,
+        arguments: Sequence[str],
+        *,
+        name: str | None = None,
+        without: Collection[str] = (),
     ) -> Part:
         command = [sys.executable, "-m", f"local.{module}", *arguments]
-        return self._part(options, name or module, command)
+        return self._part(options, name or module, command, without=without)
 
     def _part(
         self,
@@ -109,12 +123,14 @@ class Commands:
         *,
         ready: re.Pattern[str] = READY,
         signal_when_orphaned: signal.Signals = signal.SIGKILL,
+        without: Collection[str] = (),
     ) -> Part:
+        environ = {**clean_environ(self._environ), "PYTHONUNBUFFERED": "1"}
         return Part(
             name=name,
             command=command,
             log=options.logs / f"{name}.log",
-            environ={**clean_environ(os.environ), "PYTHONUNBUFFERED": "1"},
+            environ={name: value for name, value in environ.items() if name not in without},
             cwd=paths.ROOT,
             ready=ready,
             signal_when_orphaned=signal_when_orphaned,
@@ -122,11 +138,11 @@ class Commands:
 
 
 def settings_file(folder: Path) -> Path:
-    return folder / "local.settings.json"
+    return folder / SETTINGS
 
 
 def keys_file(folder: Path) -> Path:
-    return folder / "keys.json"
+    return folder / KEYS
 
 
 def _azurite_store(data: Path | None) -> list[str]:

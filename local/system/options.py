@@ -45,6 +45,8 @@ class Options:
     ports: Ports = field(default_factory=Ports)
     hosts: int = 1
     data: Path | None = None
+    fresh: bool = False
+    """Forget what is kept in `data` first."""
     logs: Path = paths.LOGS
     app: Path = paths.ROOT
     isolate: bool = False

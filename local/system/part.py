@@ -52,7 +52,7 @@ class Part:
         """Where it listens, once it is ready."""
         self.expected_to_end = False
         self.command = list(command)
-        self._environ = dict(environ)
+        self.environ = dict(environ)
         self._cwd = cwd
         self._ready = ready
         self.signal_when_orphaned = signal_when_orphaned
@@ -84,7 +84,7 @@ class Part:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env=self._environ,
+                env=self.environ,
                 cwd=self._cwd,
                 process_group=0,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import tempfile
 from collections.abc import Coroutine
 from pathlib import Path
@@ -10,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from local.system.commands import Commands, Keys
+from local.system.data import forget, hold
 from local.system.errors import PartDied, SystemFailed
 from local.system.options import Options
 from local.system.part import Part
@@ -39,6 +41,7 @@ class LocalSystem:
         self._watchers: set[asyncio.Task[None]] = set()
         self._failed: asyncio.Future[PartDied] | None = None
         self._temporary = tempfile.TemporaryDirectory(prefix="ptu-local-")
+        self._held = contextlib.ExitStack()
         self._keys: Keys | None = None
 
     # -- where things are ----------------------------------------------------------------------
@@ -76,10 +79,14 @@ class LocalSystem:
     async def __aenter__(self) -> Self:
         require_free(self.options.ports, hosts=self.options.hosts)
         self._failed = asyncio.get_running_loop().create_future()
-        folder = self.options.data or Path(self._temporary.name)
-        self._keys = self._commands.write_keys(folder)
-        self._commands.write_settings(folder, self.settings)
         try:
+            if self.options.data is not None:
+                self._held.enter_context(hold(self.options.data))
+                if self.options.fresh:
+                    forget(self.options.data)
+            folder = self.options.data or Path(self._temporary.name)
+            self._keys = self._commands.write_keys(folder)
+            self._commands.write_settings(folder, self.settings)
             self._azurite = self._commands.azurite(self.options)
             self._servers = self._commands.servers(self.options)
             await self._start_all([self._azurite, *self._servers])
@@ -188,6 +195,7 @@ class LocalSystem:
             for watcher in list(self._watchers):
                 watcher.cancel()
             self._temporary.cleanup()
+            self._held.close()
 
     def _require_failed(self) -> asyncio.Future[PartDied]:
         if self._failed is None:

@@ -52,6 +52,7 @@ class StandIns(Commands):
     """Hands out scripts; `scripts` replaces the well-behaved one of a part by another."""
 
     def __init__(self, folder: Path, **scripts: str) -> None:
+        super().__init__({})
         self.folder = folder
         self.scripts = scripts
         self.handed_out: list[Part] = []

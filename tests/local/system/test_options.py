@@ -1,13 +1,16 @@
 """Ports, settings and command lines of the local system."""
 
+import argparse
 import json
 import signal
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from local.system import Options, Ports
+from local.system import Options, Ports, SystemFailed
+from local.system.arguments import add_system_arguments, chosen_ports, chosen_settings
 from local.system.commands import Commands, keys_file, settings_file
 from local.system.options import Deployment
 from local.system.ports import OPTIONS, taken
@@ -60,6 +63,46 @@ def test_every_part_keeps_its_data_where_it_is_told(data: Path | None) -> None:
     assert ("--data kept/event_hubs" in by_name["event_hubs"]) is (data is not None)
     assert by_name["ptu"].count("--deployment") == 2
     assert "--hub requests-later:" in by_name["event_hubs"]
+
+
+def test_what_the_shell_holds_does_not_redirect_a_host() -> None:
+    shell = {"COSMOS": "AccountEndpoint=https://another.example/;", "SOMETHING_ELSE": "1"}
+    host = Commands(shell).host(Options(), index=1, folder=Path("folder"))
+    assert "COSMOS" not in host.environ
+    assert "SOMETHING_ELSE" in host.environ
+    assert host.name == "host-1"
+    assert "7072" in host.command
+
+
+def parse(*argv: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    add_system_arguments(parser)
+    return parser.parse_args(argv)
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        pytest.param([], Ports(), id="fixed"),
+        pytest.param(["--port-base", "2000"], Ports.from_base(2000), id="moved together"),
+        pytest.param(["--cosmos-port", "99"], Ports(cosmos=99), id="one moved"),
+        pytest.param(
+            ["--port-base", "2000", "--ptu-port", "99"],
+            replace(Ports.from_base(2000), ptu=99),
+            id="one moved apart from the rest",
+        ),
+    ],
+)
+def test_ports_are_settable(argv: list[str], expected: Ports) -> None:
+    assert chosen_ports(parse(*argv)) == expected
+
+
+def test_an_app_setting_may_hold_an_equals_sign_but_needs_a_name() -> None:
+    assert chosen_settings(parse("--setting", "COSMOS=AccountKey=a==")) == {
+        "COSMOS": "AccountKey=a=="
+    }
+    with pytest.raises(SystemFailed, match="NAME=VALUE"):
+        chosen_settings(parse("--setting", "COSMOS"))
 
 
 def test_azurite_is_told_to_end_even_when_it_is_orphaned() -> None:

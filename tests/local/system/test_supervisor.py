@@ -122,6 +122,28 @@ async def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> N
     assert commands.handed_out == []
 
 
+async def test_two_systems_do_not_share_a_data_folder(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    async with LocalSystem(options(tmp_path, data=data), commands=StandIns(tmp_path)):
+        second = LocalSystem(options(tmp_path, data=data), commands=StandIns(tmp_path))
+        with pytest.raises(SystemFailed, match="another local system is using"):
+            await second.__aenter__()
+    async with LocalSystem(options(tmp_path, data=data), commands=StandIns(tmp_path)):
+        pass
+
+
+async def test_starting_afresh_forgets_what_was_kept_and_nothing_else(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    kept, foreign = data / "cosmos" / "records", data / "letter.txt"
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    foreign.touch()
+    chosen = options(tmp_path, data=data, fresh=True)
+    async with LocalSystem(chosen, commands=StandIns(tmp_path)):
+        assert not kept.exists()
+        assert foreign.exists()
+
+
 SUPERVISED = """
 import asyncio, sys
 from pathlib import Path
@@ -163,15 +185,18 @@ def test_nothing_outlives_the_supervisor(tmp_path: Path, how: signal.Signals) ->
 
 
 async def test_descendants_are_found_at_any_depth() -> None:
-    nested = "import subprocess, sys, time; subprocess.Popen(['sleep', '60']); time.sleep(60)"
+    nested = "import subprocess; print(subprocess.Popen(['sleep', '60']).pid, flush=True); input()"
     parent = await asyncio.create_subprocess_exec(
-        sys.executable, "-S", "-c", nested, process_group=0
+        *(sys.executable, "-S", "-c", nested),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        process_group=0,
     )
     try:
-        deadline = time.monotonic() + 10
-        while not children(parent.pid) and time.monotonic() < deadline:
-            await asyncio.sleep(0.01)
-        assert children(parent.pid)[0] in descendants(os.getpid())
+        assert parent.stdout is not None
+        grandchild = int(await asyncio.wait_for(parent.stdout.readline(), 10))
+        assert children(parent.pid) == [grandchild]
+        assert grandchild in descendants(os.getpid())
     finally:
         os.killpg(parent.pid, signal.SIGKILL)
         await parent.wait()
