@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from local.system.options import Options
 from local.system.ports import LOOPBACK
 
@@ -16,6 +18,9 @@ COSMOS_KEY = (
 """The Cosmos DB emulator's account key: published by Microsoft, the same everywhere, no secret."""
 
 OPENAI_KEY = "local"
+REQUEST_ID_KEY = "request ids of a local system"
+"""Fixed, so that the ids that `./dev up` gave out yesterday are known today."""
+
 IDENTITY_HEADER = "local-identity"
 RESOURCE_ID = (
     "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/local"
@@ -41,10 +46,15 @@ def app_settings(options: Options) -> dict[str, str]:
         "AZURE_OPENAI_API_KEY": OPENAI_KEY,
         "AZURE_MONITOR_ENDPOINT": ptu,
         "AZURE_OPENAI_RESOURCE_ID": RESOURCE_ID,
-        "DEPLOYMENTS": ",".join(
-            f"{deployment.name}={deployment.model}:{deployment.ptus}"
-            for deployment in options.deployments
+        "DEPLOYMENTS": json.dumps(
+            [
+                {"name": deployment.name, "model": deployment.model, "ptus": deployment.ptus}
+                for deployment in options.deployments
+            ]
         ),
+        "REQUEST_ID_KEY": REQUEST_ID_KEY,
+        "GAUGE_SCHEDULE": "*/15 * * * * *",
+        "SWEEP_SCHEDULE": "*/30 * * * * *",
         # managed identity as App Service offers it: a token for Azure Monitor without an account
         "IDENTITY_ENDPOINT": f"{ptu}/msi/token",
         "IDENTITY_HEADER": IDENTITY_HEADER,
