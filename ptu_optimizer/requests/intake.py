@@ -113,13 +113,14 @@ class Intake:
                 return self._answer(promise.group, sent=promise.group.count)
             if packed.in_blob:
                 await self._blobs.write(inputs_blob(promise.group.text), packed.blob)
+            stored = await self._store(promise.group, items, packed, tenant)
         except DependencyUnavailable as error:
             _log.warning("intake refused", extra={"reason": str(error)})
             raise unavailable(
                 f"{error.service} cannot be reached; nothing was accepted. Try again.",
                 code="dependency_unavailable",
             ) from None
-        if await self._store(promise.group, items, packed, tenant) is Created.REFUSED:
+        if stored is Created.REFUSED:
             # another call with the same key was faster: its events are on their way
             return self._answer(promise.group, sent=promise.group.count)
         return self._answer(

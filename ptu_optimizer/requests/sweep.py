@@ -1,4 +1,4 @@
-"""The sweep: publishes again what has lost its event, expires what is late, closes what is complete.
+"""The sweep: publishes again what lost its event, expires what is late, closes what is complete.
 
 What is lost is known from how far each partition has been read, never from age alone, so a backlog
 of hours makes no copies (LEDGER.md 11). It reads one partition at a time.
@@ -107,7 +107,7 @@ class Sweep:
         run = _Run(watermark=watermark)
         for bucket in self._buckets():
             records = await self._groups.bucket(bucket)
-            closed = {record["of"] for record in records if record["type"] == "closed"}
+            closed = {record["group_id"] for record in records if record["type"] == "closed"}
             open_groups = [
                 record
                 for record in records
@@ -177,7 +177,7 @@ class Sweep:
                     "id": f"{group.text}:closed",
                     "bucket": group.bucket,
                     "type": "closed",
-                    "of": group.text,
+                    "group_id": group.text,
                     "at": now,
                     "ttl": max(1, int(group.ends_at - now)),
                 }
@@ -240,7 +240,7 @@ class Sweep:
         if not marks:
             return True
         pause = min(LONGEST_PAUSE_SECONDS, self._pause * 2 ** min(len(marks), 16))
-        return now >= max(marks) + pause
+        return bool(now >= max(marks) + pause)
 
     async def _publish_again(
         self, work: _GroupWork, slice_id: str, lost: Sequence[int], known: _Slice, run: _Run

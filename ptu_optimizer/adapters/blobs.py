@@ -1,0 +1,63 @@
+"""Blob storage for large inputs and outcomes."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+from azure.storage.blob.aio import BlobServiceClient
+
+from ptu_optimizer.errors import DependencyUnavailable
+
+from .identity import Identity
+
+SERVICE = "Blob storage"
+CONTAINER = "ptu-optimizer"
+REQUEST_SECONDS = 20
+
+
+def blob_client(
+    *, connection_string: str | None, endpoint: str | None, identity: Identity
+) -> BlobServiceClient:
+    """One client per process."""
+    options: dict[str, Any] = {
+        "retry_total": 2,
+        "connection_timeout": 5,
+        "read_timeout": REQUEST_SECONDS,
+    }
+    if connection_string is not None:
+        return BlobServiceClient.from_connection_string(connection_string, **options)
+    return BlobServiceClient(endpoint or "", identity.credential, **options)
+
+
+class AzureBlobStore:
+    def __init__(self, client: BlobServiceClient) -> None:
+        self._container = client.get_container_client(CONTAINER)
+
+    async def write(self, name: str, content: bytes) -> None:
+        try:
+            try:
+                await self._container.upload_blob(name, content, overwrite=True)
+            except ResourceNotFoundError:
+                await self._create_container()
+                await self._container.upload_blob(name, content, overwrite=True)
+        except (AzureError, TimeoutError, OSError) as error:
+            raise DependencyUnavailable(SERVICE, type(error).__name__) from error
+
+    async def read(self, name: str, *, offset: int = 0, length: int | None = None) -> bytes | None:
+        try:
+            stream = await self._container.download_blob(name, offset=offset, length=length)
+            return await stream.readall()
+        except ResourceNotFoundError:
+            return None
+        except (AzureError, TimeoutError, OSError) as error:
+            raise DependencyUnavailable(SERVICE, type(error).__name__) from error
+
+    async def ping(self) -> None:
+        """Readiness: one cheap read. Raises DependencyUnavailable."""
+        await self.read("none", length=1)
+
+    async def _create_container(self) -> None:
+        with suppress(ResourceExistsError):
+            await self._container.create_container()

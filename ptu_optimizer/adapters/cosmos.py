@@ -1,0 +1,146 @@
+"""Cosmos DB for NoSQL: point operations and one-partition queries, nothing else.
+
+Cross-partition queries are neither cheap in Azure nor needed. The SDK's exceptions end here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from azure.core.exceptions import AzureError
+from azure.cosmos.aio import ContainerProxy, CosmosClient
+from azure.cosmos.exceptions import CosmosHttpResponseError, CosmosResourceNotFoundError
+
+from ptu_optimizer.errors import DependencyUnavailable
+from ptu_optimizer.requests.ids import slice_of_request
+from ptu_optimizer.requests.model import JsonObject
+from ptu_optimizer.requests.ports import Created
+
+from .cosmos_writer import SliceWriter
+from .identity import Identity
+
+SERVICE = "Cosmos DB"
+REQUEST_SECONDS = 10
+"""Longest wait for one answer; the callers' budgets retry."""
+
+_SLICE_QUERY = (
+    "SELECT c.id, c.request_id, c.n, c.kind, c.type, c.claim_token, c.at, c.failures, "
+    "c.lease_until, c.not_before, c.deferrals FROM c"
+)
+_BUCKET_QUERY = (
+    "SELECT c.id, c.type, c.group_id, c.created_at, c.earliest_deadline, c.in_blob, c.hub, "
+    "c.partition, c.sequence_number, c.enqueued_at FROM c"
+)
+
+
+def cosmos_client(
+    *, connection_string: str | None, endpoint: str | None, identity: Identity
+) -> CosmosClient:
+    """One client per process. Retries are few: budgets belong to the callers."""
+    options: dict[str, Any] = {
+        "connection_timeout": 5,
+        "read_timeout": REQUEST_SECONDS,
+        "retry_total": 2,
+        "retry_throttle_total": 3,
+        "retry_throttle_backoff_max": 2,
+    }
+    if connection_string is not None:
+        return CosmosClient.from_connection_string(connection_string, **options)
+    return CosmosClient(endpoint or "", identity.credential, **options)
+
+
+async def _query(
+    container: ContainerProxy,
+    query: str,
+    partition: str,
+    parameters: list[dict[str, Any]] | None = None,
+) -> list[JsonObject]:
+    try:
+        return [
+            dict(item)
+            async for item in container.query_items(
+                query, parameters=parameters, partition_key=partition
+            )
+        ]
+    except (AzureError, TimeoutError, OSError) as error:
+        raise DependencyUnavailable(SERVICE, _reason(error)) from error
+
+
+class CosmosLedgerStore:
+    """The container `requests`, partition key `/slice`."""
+
+    def __init__(self, container: ContainerProxy) -> None:
+        self._container = container
+        self._writer = SliceWriter(container, partition_field="slice")
+
+    async def create(self, record: JsonObject) -> Created:
+        return await self._writer.create(record)
+
+    async def read(self, request_id: str) -> list[JsonObject]:
+        return await _query(
+            self._container,
+            "SELECT * FROM c WHERE c.request_id = @id",
+            slice_of_request(request_id),
+            [{"name": "@id", "value": request_id}],
+        )
+
+    async def slice(self, slice_id: str) -> AsyncIterator[JsonObject]:
+        try:
+            async for item in self._container.query_items(
+                _SLICE_QUERY, partition_key=slice_id, max_item_count=1_000
+            ):
+                yield dict(item)
+        except (AzureError, TimeoutError, OSError) as error:
+            raise DependencyUnavailable(SERVICE, _reason(error)) from error
+
+
+class CosmosGroupStore:
+    """The container `groups`, partition key `/bucket`."""
+
+    def __init__(self, container: ContainerProxy) -> None:
+        self._container = container
+        self._writer = SliceWriter(container, partition_field="bucket")
+
+    async def create(self, record: JsonObject) -> Created:
+        return await self._writer.create(record)
+
+    async def read(self, bucket: str, record_id: str) -> JsonObject | None:
+        try:
+            return dict(await self._container.read_item(record_id, partition_key=bucket))
+        except CosmosResourceNotFoundError:
+            return None
+        except (AzureError, TimeoutError, OSError) as error:
+            raise DependencyUnavailable(SERVICE, _reason(error)) from error
+
+    async def bucket(self, bucket: str) -> list[JsonObject]:
+        return await _query(self._container, _BUCKET_QUERY, bucket)
+
+    async def ping(self) -> None:
+        """Readiness: one cheap read. Raises DependencyUnavailable."""
+        async with asyncio.timeout(REQUEST_SECONDS):
+            await self.read("positions", "none")
+
+
+class CosmosCapacityStore:
+    """The container `capacity`, partition key `/deployment`."""
+
+    def __init__(self, container: ContainerProxy) -> None:
+        self._container = container
+
+    async def write(self, record: JsonObject) -> None:
+        try:
+            await self._container.upsert_item(record)
+        except (AzureError, TimeoutError, OSError) as error:
+            raise DependencyUnavailable(SERVICE, _reason(error)) from error
+
+    async def readings(self, deployment: str) -> list[JsonObject]:
+        return await _query(self._container, "SELECT * FROM c WHERE c.type = 'reading'", deployment)
+
+
+def _reason(error: BaseException) -> str:
+    """Short, and without the headers and bodies that the SDK's messages carry."""
+    if isinstance(error, CosmosHttpResponseError):
+        return f"status {error.status_code}"
+    return type(error).__name__

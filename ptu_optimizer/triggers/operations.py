@@ -1,0 +1,63 @@
+"""Health, and the sweep's timer."""
+
+import azure.functions as func
+from azurefunctions.extensions.http.fastapi import Request, Response
+
+from ptu_optimizer.bootstrap import application
+from ptu_optimizer.errors import DependencyUnavailable
+from ptu_optimizer.telemetry import logger
+
+from .http import answering, json_response
+
+_log = logger("sweep")
+
+blueprint = func.Blueprint()
+
+
+@blueprint.function_name("health")
+@blueprint.route(route="health", methods=[func.HttpMethod.GET], auth_level=func.AuthLevel.ANONYMOUS)
+async def health(req: Request) -> Response:
+    """`GET /health`: alive; with `?ready=1` also whether each dependency answers."""
+
+    async def checked() -> Response:
+        if req.query_params.get("ready") not in {"1", "true"}:
+            return json_response({"status": "ok"})
+        ready = await application().health.ready()
+        ok = all(ready.values())
+        return json_response(
+            {"status": "ok" if ok else "not_ready", "ready": ready}, status=200 if ok else 503
+        )
+
+    return await answering(checked)
+
+
+@blueprint.function_name("sweep")
+@blueprint.timer_trigger(
+    arg_name="timer", schedule="%SWEEP_SCHEDULE%", run_on_startup=False, use_monitor=False
+)
+@blueprint.cosmos_db_output(
+    arg_name="closings",
+    connection="COSMOS",
+    database_name="%COSMOS_DATABASE%",
+    container_name="groups",
+)
+async def sweep(timer: func.TimerRequest, closings: func.Out[func.DocumentList]) -> None:
+    """Publish again what lost its event, expire what is late, close what is complete."""
+    try:
+        report = await application().sweep.run()
+    except DependencyUnavailable as error:
+        _log.warning("the sweep was cut short", extra={"reason": str(error)})
+        return
+    _log.info(
+        "swept",
+        extra={
+            "published": report.published,
+            "expired": report.expired,
+            "closed": len(report.closings),
+            "looked_at": report.looked_at,
+        },
+    )
+    if report.closings:
+        closings.set(
+            func.DocumentList([func.Document.from_dict(record) for record in report.closings])
+        )
