@@ -1,8 +1,8 @@
 """Simulated provisioned (PTU) and pay-as-you-go deployments of Azure OpenAI, with their Azure
 Monitor metrics and a managed identity endpoint, on loopback.
 
-The pure core, for virtual time: ``PtuDeployment``, ``PaygDeployment`` (ptu_deployment.py, payg_deployment.py).
-The service: ``PtuServer`` (server.py), or ``python -m local.ptu``.
+The pure core, usable in virtual time: ``PtuDeployment``, ``PaygDeployment``.
+The service on a socket: ``PtuServer``, or ``python -m local.ptu``.
 """
 
 from local.ptu.config import ConfigError, DeploymentConfig, PtuServerConfig

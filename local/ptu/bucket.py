@@ -97,8 +97,9 @@ class PtuBucket:
         """Whole milliseconds after which the level is below 100 %; 0 if it is below at ``at``."""
         if self._work < self._full:
             return 0
-        # One more than the floor: at exactly 100 % a call is still refused.
-        return math.floor((self._work - self._full) / self._rate * 1000.0) + 1
+        # One more than the floor, because at exactly 100 % a call is still refused; a nanosecond's
+        # allowance, because the caller's clock and our division round differently.
+        return math.floor((self._work - self._full) / self._rate * 1000.0 + 1e-6) + 1
 
     def resize(self, *, work_per_second: float) -> None:
         """Change the size at ``at``: the work held stays, so the level changes with the size."""

@@ -84,6 +84,10 @@ class PtuServer:
             "IDENTITY_HEADER": self.simulation.config.identity_header,
         }
 
+    def now(self) -> float:
+        """The time that the simulation runs on, in Unix seconds."""
+        return self._clock()
+
     async def start(self) -> None:
         """Listen; ``PortTakenError`` if the port is in use."""
         runner = web.AppRunner(
