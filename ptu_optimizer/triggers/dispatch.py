@@ -23,9 +23,9 @@ def _dispatches(hub: str) -> Any:
 
     def decorate(function: Any) -> Any:
         for decorator in (
-            blueprint.cosmos_db_output(arg_name="positions", **_container("groups")),
-            blueprint.cosmos_db_output(arg_name="deadletters", **_container("dead_letters")),
             blueprint.cosmos_db_output(arg_name="annotations", **_container("requests")),
+            blueprint.cosmos_db_output(arg_name="deadletters", **_container("dead_letters")),
+            blueprint.cosmos_db_output(arg_name="positions", **_container("groups")),
             blueprint.retry(
                 strategy="fixed_delay", max_retry_count="-1", delay_interval=RETRY_DELAY
             ),
