@@ -18,7 +18,7 @@ class TrafficCounters:
     served: int = 0
     """Calls finished with 200 and billed, whether or not the client was still there."""
     refused: int = 0
-    """Calls this deployment answered 429, those that then spilled over included."""
+    """Calls this deployment could not take (429), those that then spilled over included."""
     spilled_over: int = 0
     """The refused (or failed) ones that another deployment served instead."""
     failed: int = 0

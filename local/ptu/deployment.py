@@ -67,7 +67,8 @@ class Deployment(ABC):
         counters = self.counters.of(traffic)
         retry_after_ms = self._admit(call, now)
         if retry_after_ms:
-            counters.refused += 1
+            # A spilled call was counted where it was refused first; once a call is enough.
+            counters.refused += not spillover
             self._record_request(now, 429, spillover)
             return Refused(retry_after_ms)
         counters.in_flight += 1

@@ -60,7 +60,7 @@ class PtuServer:
         self._port = port
         self._clock = clock or steady_wall_clock()
         self.simulation = Simulation(config, now=self._clock())
-        self._identity = LocalIdentity(header=config.identity_header)
+        self.identity = LocalIdentity(header=config.identity_header)
         self._runner: web.AppRunner | None = None
         self._sampler: asyncio.Task[None] | None = None
 
@@ -132,7 +132,7 @@ class PtuServer:
         await self.stop()
 
     def _application(self) -> web.Application:
-        simulation, identity, clock = self.simulation, self._identity, self._clock
+        simulation, identity, clock = self.simulation, self.identity, self._clock
         access = Access(keys=simulation.config.api_keys, identity=identity)
         chat = ChatApi(simulation, access=access, clock=clock)
         monitor = MonitorApi(simulation, identity=identity, clock=clock)
