@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from local.ptu.config import ConfigError, DeploymentConfig, PtuServerConfig
+from local.ptu.config import ConfigError, DeploymentConfig, PtuServerConfig, read_latency
 from local.ptu.latency import ZERO_LATENCY
 from local.ptu.server import PortTakenError, PtuServer
 
@@ -67,25 +67,33 @@ def _config(options: argparse.Namespace) -> PtuServerConfig:
     }
     config = replace(config, **changes)
     config.check()
-    return config.with_latency(ZERO_LATENCY) if options.zero_latency else config
+    if options.zero_latency:
+        return config.with_latency(ZERO_LATENCY)
+    if options.latency is not None:
+        return config.with_latency(read_latency(_pairs("--latency", options.latency)))
+    return config
 
 
 def _deployment(text: str) -> DeploymentConfig:
     """``name=…,model=…,ptus=…``, with any other setting of a deployment."""
+    return DeploymentConfig.from_dict(_pairs("--deployment", text))
+
+
+def _pairs(option: str, text: str) -> dict[str, Any]:
+    """``name=value,…`` with numbers as numbers."""
     values: dict[str, Any] = {}
     for part in text.split(","):
         name, equals, value = part.partition("=")
         if not equals:
-            raise ConfigError(f"--deployment {text!r}: expected name=value, got {part!r}")
-        values[name] = value if name in _TEXT_SETTINGS else _number(name, value)
-    return DeploymentConfig.from_dict(values)
-
-
-def _number(name: str, text: str) -> int | float:
-    try:
-        return int(text) if text.isdigit() else float(text)
-    except ValueError as error:
-        raise ConfigError(f"--deployment: {name} must be a number, not {text!r}") from error
+            raise ConfigError(f"{option} {text!r}: expected name=value, got {part!r}")
+        if name in _TEXT_SETTINGS:
+            values[name] = value
+            continue
+        try:
+            values[name] = int(value) if value.isdigit() else float(value)
+        except ValueError as error:
+            raise ConfigError(f"{option}: {name} must be a number, not {value!r}") from error
+    return values
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -111,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--metric-delay", type=float, metavar="SECONDS", help="until metrics are visible (60)")
     add("--prompt-cache", type=float, metavar="SECONDS", help="prompt cache lifetime; 0 is off")
     add("--no-utilization-header", action="store_true", help="as some endpoints do")
+    add("--latency", metavar="name=value,…", help="of all deployments; see LatencyModel's fields")
     add("--zero-latency", action="store_true", help="answer at once")
     add("--unlimited", action="store_true", help="never refuse for want of capacity")
     return parser

@@ -151,7 +151,8 @@ class PtuServerConfig:
         )
         rest: dict[str, Any] = {**values, "deployments": deployments}
         if "api_keys" in rest:
-            rest["api_keys"] = tuple(rest["api_keys"])
+            keys = rest["api_keys"]
+            rest["api_keys"] = tuple(keys) if isinstance(keys, list | tuple) else ()
         config = cls(**rest)
         config.check()
         return config
@@ -189,6 +190,13 @@ class PtuServerConfig:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
                 raise ConfigError(f"{name} must be a number >= 0, not {value!r}")
+        for name in ("utilization_header", "unlimited"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigError(f"{name} must be true or false, not {getattr(self, name)!r}")
+        if type(self.seed) is not int or self.seed < 0:
+            raise ConfigError(f"seed must be a whole number >= 0, not {self.seed!r}")
+        if not self.identity_header or not isinstance(self.identity_header, str):
+            raise ConfigError("identity_header must be a non-empty string")
         if not self.api_keys or not all(isinstance(k, str) and k for k in self.api_keys):
             raise ConfigError("api_keys must be a list of non-empty strings")
 

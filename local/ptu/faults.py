@@ -44,10 +44,12 @@ class Fault:
             fault.traffic = Traffic(fault.traffic)
         if type(fault.count) is not int or fault.count < 1:
             raise ValueError(f"count must be a whole number above 0, not {fault.count!r}")
-        if fault.status is not None and (type(fault.status) is not int or fault.status < 400):
-            raise ValueError(f"status must be an error status (400 to 599), not {fault.status!r}")
-        if fault.status is not None and fault.status > 599:
-            raise ValueError(f"status must be an error status (400 to 599), not {fault.status!r}")
+        status = fault.status
+        if status is not None and not (type(status) is int and 400 <= status <= 599):
+            raise ValueError(f"status must be an error status (400 to 599), not {status!r}")
+        retry = fault.retry_after_ms
+        if retry is not None and (type(retry) is not int or retry < 0):
+            raise ValueError(f"retry_after_ms must be a whole number >= 0, not {retry!r}")
         if fault.drop not in (None, "before", "after"):
             raise ValueError(f"drop must be before or after, not {fault.drop!r}")
         if not isinstance(fault.delay_seconds, int | float) or not fault.delay_seconds >= 0:

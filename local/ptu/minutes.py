@@ -64,8 +64,9 @@ class MinuteRecord:
 
     def jumped(self, before: float, after: float) -> None:
         """A call was added or corrected."""
-        self.level_max = max(self.level_max, before, after)
-        self._lowest = min(self._lowest, before, after)
+        low, high = (before, after) if before < after else (after, before)
+        self.level_max = max(self.level_max, high)
+        self._lowest = min(self._lowest, low)
 
 
 class MinuteRecords:

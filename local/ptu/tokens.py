@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
-import bpe_openai
 import orjson
 
 __all__ = ["prompt_token_ids", "prompt_tokens"]
@@ -54,6 +53,10 @@ def _texts(message: Mapping[str, Any]) -> list[str]:
 
 @cache
 def _encoding() -> Any:
+    # Imported on first use: it loads its vocabularies, which takes half a second that the pure
+    # core, and a server whose callers send token counts, need not pay.
+    import bpe_openai
+
     return bpe_openai.get_encoding("o200k_base")
 
 

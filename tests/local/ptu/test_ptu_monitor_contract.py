@@ -15,7 +15,7 @@ from azure.identity.aio import (
     ManagedIdentityCredential,
     get_bearer_token_provider,
 )
-from azure.monitor.querymetrics import MetricsQueryResult
+from azure.monitor.querymetrics import MetricsQueryResult, TimeSeriesElement
 from azure.monitor.querymetrics.aio import MetricsClient
 from openai import AsyncAzureOpenAI
 
@@ -50,6 +50,12 @@ class Monitor:
             **options,
         )
         return result
+
+
+def series_of(result: MetricsQueryResult, name: str) -> list[TimeSeriesElement]:
+    """The series of one metric. (The client's list takes names too, but is typed as a list.)"""
+    (metric,) = [metric for metric in result.metrics if metric.name == name]
+    return metric.timeseries
 
 
 @asynccontextmanager
@@ -90,7 +96,7 @@ async def test_the_real_client_reads_utilization_once_it_is_visible(
                 aggregations=["Average", "Maximum", "Minimum"],
                 filter="ModelDeploymentName eq 'ptu'",
             )
-            (series,) = result.metrics[UTILIZATION].timeseries
+            (series,) = series_of(result, UTILIZATION)
             assert series.metadata_values == {"modeldeploymentname": "ptu"}
             assert [point.timestamp.timestamp() for point in series.data] == [
                 START,
@@ -117,7 +123,7 @@ async def test_utilization_is_served_as_level_or_as_load(
         result = await monitor.query(
             UTILIZATION, minutes=1, end=START + 60, aggregations=["Average"]
         )
-        (point,) = result.metrics[UTILIZATION].timeseries[0].data
+        (point,) = series_of(result, UTILIZATION)[0].data
         assert point.average == pytest.approx(average)
 
 
@@ -140,8 +146,8 @@ async def test_requests_by_status_code_show_the_harm_done(
             aggregations=["Total"],
             filter="ModelDeploymentName eq 'ptu'",
         )
-        assert result.metrics["AzureOpenAIRequests"].timeseries[0].data[0].total == 3
-        assert result.metrics["ProcessedPromptTokens"].timeseries[0].data[0].total == 2 * 12_496
+        assert series_of(result, "AzureOpenAIRequests")[0].data[0].total == 3
+        assert series_of(result, "ProcessedPromptTokens")[0].data[0].total == 2 * 12_496
         split = await monitor.query(
             "AzureOpenAIRequests",
             minutes=1,
@@ -151,7 +157,7 @@ async def test_requests_by_status_code_show_the_harm_done(
         )
         assert {
             series.metadata_values["statuscode"]: series.data[0].total
-            for series in split.metrics["AzureOpenAIRequests"].timeseries
+            for series in series_of(split, "AzureOpenAIRequests")
         } == {"200": 2, "429": 1}
 
 
@@ -171,7 +177,7 @@ async def test_a_coarser_grain_joins_minutes(monkeypatch: pytest.MonkeyPatch) ->
             aggregations=["Total"],
             enforce_https=False,
         )
-        (point,) = result.metrics["AzureOpenAIRequests"].timeseries[0].data
+        (point,) = series_of(result, "AzureOpenAIRequests")[0].data
         assert point.total == 3
 
 
@@ -272,7 +278,12 @@ async def test_the_body_must_name_resources_of_the_subscription(
             f"{server.url}/subscriptions/other/metrics:getBatch?api-version=2024-02-01"
             f"&metricnamespace=microsoft.cognitiveservices%2Faccounts&metricnames={UTILIZATION}"
         )
-        for body in ({}, {"resourceids": []}, {"resourceids": [RESOURCE]}):
+        bodies: list[dict[str, list[str]]] = [
+            {},
+            {"resourceids": []},
+            {"resourceids": [RESOURCE]},
+        ]
+        for body in bodies:
             request = HttpRequest("POST", path, json=body)
             response = await monitor.client.send_request(request, enforce_https=False)
             assert response.status_code == 400

@@ -55,7 +55,15 @@ def test_a_mistake_in_a_deployment_is_named(deployments: list[dict[str, Any]], n
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("metric", "share"), ("metric_delay_seconds", -1), ("api_keys", []), ("nonsense", 1)],
+    [
+        ("metric", "share"),
+        ("metric_delay_seconds", -1),
+        ("api_keys", []),
+        ("api_keys", "k"),
+        ("seed", "x"),
+        ("unlimited", 1),
+        ("nonsense", 1),
+    ],
 )
 def test_a_mistake_in_the_server_s_settings_is_named(setting: str, value: object) -> None:
     with pytest.raises(ConfigError, match=setting):
@@ -80,6 +88,9 @@ def test_only_loopback_is_listened_on() -> None:
     [
         pytest.param([], "--deployment", id="no deployment"),
         pytest.param(["--deployment", "name=p,ptus=x"], "ptus", id="not a number"),
+        pytest.param(
+            ["--deployment", "name=p,ptus=1", "--latency", "speed=1"], "speed", id="latency"
+        ),
         pytest.param(["--deployment", "name"], "name=value", id="no value"),
         pytest.param(["--deployments", "no-such-file"], "no-such-file", id="no file"),
         pytest.param(["--host", "0.0.0.0", "--deployment", "name=p,ptus=1"], "--host", id="host"),
