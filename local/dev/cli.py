@@ -36,6 +36,7 @@ class Command:
 
 
 COMMANDS = (
+    Command("demo", "play real interactive traffic and fill what it leaves idle", True),
     Command("up", "start the local system, print its endpoints, stay running", True),
     Command("test", "format, lint, types and tests; arguments go to pytest", True, True),
     Command("bench", "measure; `./dev bench` lists what there is", True, True),

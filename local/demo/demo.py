@@ -1,0 +1,165 @@
+"""The course of the demo, from the first interactive call to the closing figures."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+import aiohttp
+
+from local.demo.api import Api, Result
+from local.demo.faults import Crash, crash
+from local.demo.interactive import InteractiveTraffic
+from local.demo.progress import Snapshot, View
+from local.demo.questions import read_questions
+from local.demo.report import Report, make_report
+from local.demo.rescheduled import Rescheduled
+from local.demo.trace import read_slice
+from local.demo.truth import Books, PtuTruth, Second, outcomes_by_request
+from local.system import LocalSystem
+from local.system.settings import OPENAI_KEY
+
+SLICE_START_SECONDS = 1_320.0
+SLICE_SECONDS = 90.0
+"""A stretch of the trace that leaves half of 660 PTU idle, with a burst above 100 % in it."""
+
+BEFORE_SECONDS = 5.0
+"""Interactive traffic alone, so that the picture shows what was idle before."""
+
+LOOK_SECONDS = 0.5
+SHOWN_SECONDS = 3.0
+"""Loads are shown as means over this time: single calls make single seconds jump."""
+
+LIMIT_SECONDS = 240.0
+"""From the submission; what has no outcome by then counts as lost."""
+
+KILL_AT_SHARE = 0.4
+"""The crash comes when this share of the requests has been served."""
+
+SETTINGS = {
+    # short leases, so that what a crash cut off is taken over in seconds and not in minutes
+    "CALL_LIMIT_SECONDS": "12",
+    "WRITE_BUDGET_SECONDS": "6",
+    "SKEW_SECONDS": "1",
+    "HOLD_SECONDS": "10",
+    "MAX_CONCURRENT_CALLS": "128",
+    "SWEEP_SCHEDULE": "*/10 * * * * *",
+}
+"""App settings of the demo, where they differ from those of `./dev up`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What the demo is to do."""
+
+    requests: int
+    kill: str = ""
+    """`host`, `worker`, or nothing."""
+
+
+class Demo:
+    """One run against a system that has been started."""
+
+    def __init__(
+        self, plan: Plan, *, system: LocalSystem, session: aiohttp.ClientSession, view: View
+    ) -> None:
+        self._plan = plan
+        self._system = system
+        self._session = session
+        self._view = view
+        deployment = system.options.deployments[0].name
+        self._truth = PtuTruth(session=session, url=system.ptu_url, deployment=deployment)
+        self._api = Api(session=session, url=lambda: system.url, key=system.keys.function)
+        self._rescheduled = Rescheduled(system.settings["EVENT_HUBS"])
+
+    async def run(self) -> tuple[Report, Sequence[Second]]:
+        """The figures, and every second of the PTU for the picture."""
+        clock = asyncio.get_running_loop().time
+        async with self._interactive_traffic(), self._rescheduled:
+            await asyncio.sleep(BEFORE_SECONDS)
+            submitted_at = await self._truth.now()
+            deadline = clock() + LIMIT_SECONDS
+            ids = await self._api.submit(read_questions(self._plan.requests))
+            self._view.say(f"{len(ids)} questions accepted by POST /producer")
+            hit = await self._watch(submitted_at, deadline)
+            served_at = await self._truth.now()
+            self._view.say("reading every result back")
+            results = await self._api.results(ids, until=deadline)
+            outcomes = await outcomes_by_request(
+                connection=self._system.settings["COSMOS"],
+                database=self._system.settings["COSMOS_DATABASE"],
+                request_ids=ids,
+            )
+            books = await self._truth.books()
+            seconds = await self._truth.seconds()
+        report = make_report(
+            results=_by_id(ids, results),
+            outcomes=outcomes,
+            books=books,
+            window=[second for second in seconds if submitted_at < second.at <= served_at],
+            killed=hit.what if hit else "",
+            in_flight_at_kill=hit.in_flight if hit else 0,
+        )
+        return report, [second for second in seconds if second.at <= served_at]
+
+    async def _watch(self, submitted_at: float, deadline: float) -> Crash | None:
+        """Show progress until everything was served once and nothing is in flight."""
+        clock = asyncio.get_running_loop().time
+        hit: Crash | None = None
+        while clock() < deadline:
+            books = await self._truth.books()
+            now = await self._truth.now()
+            recent = await self._truth.seconds(since=now - SHOWN_SECONDS)
+            self._view.show(self._snapshot(books, recent, now - submitted_at))
+            if self._plan.kill and hit is None and self._is_midway(books):
+                hit = await crash(
+                    self._plan.kill, system=self._system, truth=self._truth, view=self._view
+                )
+            if books.requests_served >= self._plan.requests and not books.batch_in_flight:
+                break
+            await asyncio.sleep(LOOK_SECONDS)
+        return hit
+
+    def _is_midway(self, books: Books) -> bool:
+        reached = books.requests_served >= KILL_AT_SHARE * self._plan.requests
+        return reached and books.batch_in_flight > 0
+
+    def _snapshot(self, books: Books, recent: Sequence[Second], seconds: float) -> Snapshot:
+        number = len(recent) or 1
+        return Snapshot(
+            seconds=seconds,
+            requests=self._plan.requests,
+            done=books.requests_served,
+            in_flight=books.batch_in_flight,
+            deferred=self._rescheduled.count,
+            batch_refused=books.batch_refused,
+            interactive=sum(second.interactive for second in recent) / number,
+            batch=sum(second.batch for second in recent) / number,
+            interactive_calls=books.interactive_served,
+            interactive_refused=books.interactive_refused,
+        )
+
+    @contextlib.asynccontextmanager
+    async def _interactive_traffic(self) -> AsyncIterator[None]:
+        traffic = InteractiveTraffic(
+            session=self._session,
+            url=self._system.ptu_url,
+            deployment=self._system.options.deployments[0].name,
+            key=OPENAI_KEY,
+            calls=read_slice(start=SLICE_START_SECONDS, seconds=SLICE_SECONDS),
+            seconds=SLICE_SECONDS,
+        )
+        playing = asyncio.create_task(traffic.run())
+        try:
+            yield
+            if playing.done():
+                playing.result()  # it only ends by an error
+        finally:
+            playing.cancel()
+            await asyncio.gather(playing, return_exceptions=True)
+
+
+def _by_id(ids: Sequence[str], results: dict[str, Result]) -> dict[str, Result]:
+    return {one: results.get(one, Result(one, "never read")) for one in ids}

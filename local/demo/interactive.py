@@ -1,0 +1,69 @@
+"""Interactive users: the trace, played at its own pace, straight to the deployment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import aiohttp
+
+from local.demo.trace import Call
+
+API_VERSION = "2024-10-21"
+
+
+class InteractiveTraffic:
+    """Plays the calls over and over until it is cancelled; `seconds` is the length of a round.
+
+    Every call is sent when it is due, whether or not earlier ones have been answered, and is not
+    repeated when it is refused: what the PTU counts as refused is what the users would have felt.
+    """
+
+    def __init__(
+        self,
+        *,
+        session: aiohttp.ClientSession,
+        url: str,
+        deployment: str,
+        key: str,
+        calls: Sequence[Call],
+        seconds: float,
+    ) -> None:
+        self._session = session
+        self._endpoint = (
+            f"{url}/openai/deployments/{deployment}/chat/completions?api-version={API_VERSION}"
+        )
+        self._key = key
+        self._calls = calls
+        self._seconds = seconds
+        self.sent = 0
+        self.unanswered = 0
+        """Calls without any answer: 0 unless the machine is overloaded."""
+
+    async def run(self) -> None:
+        """Play until cancelled."""
+        clock = asyncio.get_running_loop().time
+        begin = clock()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                for call in self._calls:
+                    await asyncio.sleep(begin + call.at - clock())
+                    self.sent += 1
+                    group.create_task(self._send(call))
+                begin += self._seconds
+
+    async def _send(self, call: Call) -> None:
+        headers = {
+            "api-key": self._key,
+            "x-sim-class": "interactive",
+            "x-sim-prompt-tokens": str(call.prompt_tokens),
+            "x-sim-output-tokens": str(call.output_tokens),
+            # token counts known at arrival: the trace has no max_tokens to reserve by
+            "x-sim-reserve-exactly": "1",
+        }
+        body = {"messages": [{"role": "user", "content": "a call of the trace"}]}
+        try:
+            async with self._session.post(self._endpoint, json=body, headers=headers) as response:
+                await response.read()
+        except (aiohttp.ClientError, TimeoutError):
+            self.unanswered += 1

@@ -1,0 +1,120 @@
+"""The closing figures and the promises they are held to."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from local.demo.api import Result
+from local.demo.faults import in_flight_between
+from local.demo.plot import BATCH, INTERACTIVE, draw, resample
+from local.demo.progress import BAR_COLUMNS, Snapshot, load_bar
+from local.demo.report import Fill, Report, make_report
+from local.demo.truth import Books, Second
+
+
+def second(at: float, interactive: float, batch: float, served: int = 0) -> Second:
+    return Second(at=at, level=0.1, interactive=interactive, batch=batch, batch_served=served)
+
+
+def report_of(
+    states: list[str], *, books: Books, outcomes: Counter[str] | None = None, killed: str = ""
+) -> Report:
+    results = {
+        f"g-{i}": Result(f"g-{i}", state, answered=state == "succeeded")
+        for i, state in enumerate(states)
+    }
+    return make_report(
+        results=results,
+        outcomes=outcomes or Counter(),
+        books=books,
+        window=[second(1, 0.5, 0.4, 1), second(2, 0.3, 0.5, 2)],
+        killed=killed,
+        in_flight_at_kill=1 if killed else 0,
+    )
+
+
+def test_when_all_went_well_no_promise_is_broken() -> None:
+    report = report_of(["succeeded"] * 2, books=Books(batch_served=2, requests_served=2))
+    assert report.broken_promises() == []
+    assert (report.submitted, report.succeeded, report.lost) == (2, 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("states", "books", "outcomes", "says"),
+    [
+        pytest.param(["queued"], Books(), {}, "1 requests have no outcome", id="lost"),
+        pytest.param(["HTTP 500"], Books(), {}, "1 requests have no outcome", id="unreadable"),
+        pytest.param(["failed"], Books(), {}, "1 requests did not succeed", id="failed"),
+        pytest.param(["expired"], Books(), {}, "1 requests did not succeed", id="expired"),
+        pytest.param(
+            ["succeeded"],
+            Books(batch_served=1),
+            {"g-0": 2},
+            "1 outcomes too many",
+            id="two outcomes",
+        ),
+        pytest.param(
+            ["succeeded"], Books(batch_served=2), {}, "the PTU served 2 calls", id="books differ"
+        ),
+    ],
+)
+def test_a_broken_promise_is_said(
+    states: list[str], books: Books, outcomes: dict[str, int], says: str
+) -> None:
+    report = report_of(states, books=books, outcomes=Counter(outcomes))
+    assert any(says in promise for promise in report.broken_promises())
+
+
+def test_a_success_without_an_answer_is_not_one() -> None:
+    report = make_report(
+        results={"g-0": Result("g-0", "succeeded", answered=False)},
+        outcomes=Counter(),
+        books=Books(batch_served=1),
+        window=[],
+        killed="",
+        in_flight_at_kill=0,
+    )
+    assert (report.succeeded, report.failed) == (0, 1)
+
+
+def test_duplicate_calls_are_kept_to_what_a_kill_cut_off() -> None:
+    books = Books(batch_served=3, surplus=2)
+    report = report_of(["succeeded"], books=books, killed="host")
+    assert any("more than the 1 in flight" in promise for promise in report.broken_promises())
+    assert replace(report, in_flight_at_kill=2).broken_promises() == []
+
+
+def test_the_share_filled_is_of_what_interactive_traffic_left() -> None:
+    fill = Fill.of([second(1, 0.5, 0.4), second(2, 0.3, 0.5)])
+    assert fill.idle_share_before == pytest.approx(0.6)
+    assert fill.idle_share_after == pytest.approx(0.15)
+    assert fill.filled_share == pytest.approx(0.75)
+    assert Fill.of([]).filled_share == 0
+
+
+def test_calls_in_flight_at_a_kill_are_those_still_there_and_those_that_just_ended() -> None:
+    before = Books(batch_ended=10, batch_in_flight=5)
+    after = Books(batch_ended=12, batch_in_flight=4)
+    assert in_flight_between(before, after) == 6
+
+
+def test_the_picture_stacks_batch_on_interactive_and_never_exceeds_the_ptu() -> None:
+    columns = resample([second(i, 0.7, 0.5) for i in range(100)], 50)
+    assert len(columns) == 50
+    assert all(interactive + batch <= 1 for interactive, batch in columns)
+    picture = draw([second(i, 0.5, 0.4) for i in range(30)], color=False)
+    assert INTERACTIVE in picture
+    assert BATCH in picture
+    assert "100 %" in picture
+    assert "\x1b" not in picture
+    assert draw([], color=False) == ""
+
+
+def test_a_moment_fits_on_a_line() -> None:
+    moment = Snapshot(seconds=12, requests=1_319, done=312, interactive=0.48, batch=0.45)
+    line = moment.line()
+    for part in ("interactive  48%", "batch  45%", "idle   7%", "done 312/1319", "deferred 0"):
+        assert part in line
+    assert len(line) <= 120
+    assert len(load_bar(replace(moment, batch=0.9)).plain) == BAR_COLUMNS
