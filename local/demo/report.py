@@ -96,15 +96,17 @@ class Report:
     def text(self) -> str:
         """The figures for a reader."""
         rows = [
-            (
-                "questions",
-                f"{self.submitted} submitted, {self.succeeded} succeeded, each read back",
-            ),
+            ("questions", f"{self.submitted} submitted, {self.succeeded} succeeded and read back"),
             (
                 "",
-                f"{self.lost} lost, {self.failed} failed, {self.duplicate_outcomes} double outcomes",
+                f"{self.lost} lost, {self.failed} failed, "
+                f"{self.duplicate_outcomes} outcomes too many",
             ),
-            ("calls", f"{self.ptu_served} served, {self.duplicate_calls} more than once, "),
+            (
+                "batch calls",
+                f"{self.ptu_served} served, {self.duplicate_calls} of them again, "
+                f"{self.batch_429} refused; {self.deferrals} deferrals",
+            ),
             ("interactive", f"{self.interactive_calls} calls, {self.interactive_refused} refused"),
             (
                 "idle part",
