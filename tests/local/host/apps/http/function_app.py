@@ -1,0 +1,97 @@
+"""HTTP functions of every kind the host has to serve."""
+
+import asyncio
+import hashlib
+import os
+import threading
+from collections.abc import AsyncIterator
+
+import azure.functions as func
+from azurefunctions.extensions.http.fastapi import (
+    JSONResponse,
+    Request,
+    Response,
+    StreamingResponse,
+)
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+disconnects: list[str] = []
+
+
+@app.route(route="echo/{name}/{number:int?}", methods=["POST", "PUT"])
+async def echo(req: Request, context: func.Context) -> JSONResponse:
+    body = await req.body()
+    return JSONResponse(
+        {
+            "method": req.method,
+            "params": req.path_params,
+            "query": dict(req.query_params),
+            "header": req.headers.get("x-test"),
+            "bytes": len(body),
+            "sha256": hashlib.sha256(body).hexdigest(),
+            "function": context.function_name,
+            "setting": os.environ.get("GREETING"),
+            "pid": os.getpid(),
+        },
+        headers={"x-answer": "yes"},
+    )
+
+
+@app.route(route="files/{*path}", methods=["GET"])
+async def files(req: Request) -> JSONResponse:
+    return JSONResponse(req.path_params)
+
+
+@app.route(route="threaded", methods=["GET"])
+def threaded(req: Request) -> JSONResponse:
+    return JSONResponse({"thread": threading.current_thread().name})
+
+
+@app.route(route="empty")
+async def empty(req: Request) -> Response:
+    return Response(status_code=204)
+
+
+@app.route(route="ignore", methods=["POST"])
+async def ignore(req: Request) -> Response:
+    return Response("not read")
+
+
+@app.route(route="broken", methods=["GET"])
+async def broken(req: Request) -> Response:
+    raise ValueError("broken on purpose")
+
+
+@app.route(route="stream", methods=["GET"])
+async def stream(req: Request) -> StreamingResponse:
+    async def pieces() -> AsyncIterator[bytes]:
+        try:
+            for number in range(int(req.query_params.get("pieces", "3"))):
+                yield f"piece {number}\n".encode()
+                await asyncio.sleep(float(req.query_params.get("pause", "0.05")))
+        except asyncio.CancelledError:
+            disconnects.append("stream")
+            raise
+
+    return StreamingResponse(pieces(), media_type="text/plain")
+
+
+@app.route(route="disconnects", methods=["GET"])
+async def seen_disconnects(req: Request) -> JSONResponse:
+    return JSONResponse(disconnects)
+
+
+@app.route(route="slow", methods=["GET"])
+async def slow(req: Request) -> JSONResponse:
+    await asyncio.sleep(float(req.query_params.get("seconds", "1")))
+    return JSONResponse({"pid": os.getpid()})
+
+
+@app.route(route="guarded", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+async def guarded(req: Request) -> Response:
+    return Response("function level")
+
+
+@app.route(route="administered", methods=["GET"], auth_level=func.AuthLevel.ADMIN)
+async def administered(req: Request) -> Response:
+    return Response("admin level")
