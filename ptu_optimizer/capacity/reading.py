@@ -37,6 +37,9 @@ class Reading:
             raise InvalidReading(f"{self.source}: {self.value!r} is no utilization")
         if not math.isfinite(self.observed_at):
             raise InvalidReading(f"{self.source}: {self.observed_at!r} is no time")
+        if self.until is not None and not math.isfinite(self.until):
+            # a gate that closed until then would never open again
+            raise InvalidReading(f"{self.source}: {self.until!r} is no time")
 
     def record(self, *, record_id: str, ttl_seconds: int) -> dict[str, Any]:
         """The document for `capacity`."""
