@@ -35,7 +35,10 @@ _REQUEST = re.compile(r"([0-9a-v]{40})-(0|[1-9][0-9]{0,7})")
 
 
 class ForgedId(ValueError):
-    """The id was not issued by this app, or is malformed."""
+    """The id was not issued by this app, or is malformed. Only its beginning is kept."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text[:64])
 
 
 @dataclass(frozen=True, slots=True)
