@@ -11,6 +11,7 @@ from typing import Any
 from azure.cosmos.aio import CosmosClient
 from azure.eventhub import TransportType
 from azure.eventhub.aio import EventHubConsumerClient
+from azure.eventhub.extensions.checkpointstoreblobaio import BlobCheckpointStore
 from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
 from azure.storage.blob.aio import BlobServiceClient
 
@@ -29,6 +30,10 @@ _DEVELOPMENT = (
 )
 
 
+# The SDK's defaults wait 15 s before the first retry: longer than an ownership lasts here.
+_STORAGE_RETRIES: dict[str, Any] = {"retry_total": 3, "initial_backoff": 0.2, "increment_base": 2}
+
+
 def storage_connection_string(settings: AppSettings) -> str | None:
     """The connection string of `AzureWebJobsStorage`, `None` for an identity-based one."""
     text = settings.get(STORAGE)
@@ -40,19 +45,33 @@ def storage_client(settings: AppSettings) -> BlobServiceClient:
     text = storage_connection_string(settings)
     try:
         if text is not None:
-            return BlobServiceClient.from_connection_string(text)
-        section = settings.section(STORAGE)
-        url = section.get("blobserviceuri")
-        if url is None and "accountname" in section:
-            url = f"https://{section['accountname']}.blob.core.windows.net"
-        if url is not None:
-            return BlobServiceClient(url, credential=_credential(section))
+            return BlobServiceClient.from_connection_string(text, **_STORAGE_RETRIES)
+        url, credential = _storage_identity(settings)
+        return BlobServiceClient(url, credential=credential, **_STORAGE_RETRIES)
     except ValueError as error:
         raise RefusedError(f"the app setting {STORAGE} is not usable: {error}") from None
-    raise RefusedError(
-        f"the app setting {STORAGE} is missing: timers and Event Hub triggers keep leases and "
-        "checkpoints there (UseDevelopmentStorage=true is Azurite on port 10000)"
-    )
+
+
+def checkpoint_store(settings: AppSettings, container: str) -> BlobCheckpointStore:
+    """The store of ownership and checkpoints; it brings a blob client of its own."""
+    text = storage_connection_string(settings)
+    if text is not None:
+        return BlobCheckpointStore.from_connection_string(text, container, **_STORAGE_RETRIES)
+    url, credential = _storage_identity(settings)
+    return BlobCheckpointStore(url, container, credential=credential, **_STORAGE_RETRIES)
+
+
+def _storage_identity(settings: AppSettings) -> tuple[str, Any]:
+    section = settings.section(STORAGE)
+    url = section.get("blobserviceuri")
+    if url is None and "accountname" in section:
+        url = f"https://{section['accountname']}.blob.core.windows.net"
+    if url is None:
+        raise RefusedError(
+            f"the app setting {STORAGE} is missing: timers and Event Hub triggers keep leases and "
+            "checkpoints there (UseDevelopmentStorage=true is Azurite on port 10000)"
+        )
+    return url, _credential(section)
 
 
 def consumer_client(

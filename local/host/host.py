@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import logging
 import shutil
@@ -13,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
-from azure.core.exceptions import ResourceExistsError
+from azure.core.exceptions import AzureError, ResourceExistsError
 from azure.eventhub.extensions.checkpointstoreblobaio import BlobCheckpointStore
 from azure.storage.blob.aio import BlobServiceClient
 
@@ -25,7 +24,13 @@ from local.host.bindings import (
     TimerTrigger,
     read_functions,
 )
-from local.host.connections import consumer_client, storage_client, transport
+from local.host.connections import (
+    STORAGE,
+    checkpoint_store,
+    consumer_client,
+    storage_client,
+    transport,
+)
 from local.host.errors import RefusedError
 from local.host.event_hub_listener import CHECKPOINT_CONTAINER, EventHubListener
 from local.host.host_json import load_host_json
@@ -241,17 +246,21 @@ class FunctionsHost:
     async def _container(self, name: str) -> BlobServiceClient:
         if self._storage is None:
             self._storage = storage_client(self._settings)
-        with contextlib.suppress(ResourceExistsError):
+        try:
             await self._storage.create_container(name)
+        except ResourceExistsError:
+            pass
+        except (AzureError, OSError) as error:
+            raise RefusedError(
+                f"the storage account of the app setting {STORAGE} does not answer: {error}"
+            ) from error
         return self._storage
 
     async def _hub(
         self, function: FunctionDefinition, trigger: EventHubTrigger, invoker: Invoker
     ) -> EventHubListener:
-        storage = await self._container(CHECKPOINT_CONTAINER)
-        store = BlobCheckpointStore(
-            storage.url, CHECKPOINT_CONTAINER, credential=storage.credential
-        )
+        await self._container(CHECKPOINT_CONTAINER)
+        store = checkpoint_store(self._settings, CHECKPOINT_CONTAINER)
         self._stores.append(store)
         consumer = consumer_client(
             trigger,

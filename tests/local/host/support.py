@@ -1,0 +1,183 @@
+"""What the end-to-end tests of the host share: Azurite, a host process, notes of the app."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+
+ROOT = Path(__file__).resolve().parents[3]
+APPS = Path(__file__).parent / "apps"
+AZURITE = ROOT / "local" / "azurite" / "node_modules" / "azurite" / "dist" / "src" / "blob"
+
+DEADLINE_SECONDS = 30.0
+"""How long real processes and sockets may take; nothing waits that long when all is well."""
+
+STORAGE_KEY = (
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+)
+"""Azurite's account key: published by Microsoft, the same everywhere, no secret."""
+
+
+async def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for `condition`, and fail naming `what` if it does not come."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {DEADLINE_SECONDS:g} s in vain for {what}")
+        await asyncio.sleep(0.02)
+
+
+def free_port() -> int:
+    """A port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def azurite() -> AsyncIterator[str]:
+    """A blob service in memory; its connection string."""
+    node = shutil.which("node") or str(Path(sys.prefix) / "bin" / "node")
+    port = free_port()
+    process = await asyncio.create_subprocess_exec(
+        *(node, str(AZURITE / "main.js"), "--blobPort", str(port)),
+        *("--inMemoryPersistence", "--skipApiVersionCheck", "--silent", "--disableTelemetry"),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while b"successfully listens" not in await process.stdout.readline():
+                assert process.returncode is None, "Azurite did not start"
+        yield (
+            "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
+            f"AccountKey={STORAGE_KEY};"
+            f"BlobEndpoint=http://127.0.0.1:{port}/devstoreaccount1;"
+        )
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+class HostProcess:
+    """`python -m local.host` as a developer starts it."""
+
+    def __init__(self, process: asyncio.subprocess.Process, url: str, folder: Path) -> None:
+        self.process = process
+        self.url = url
+        self._folder = folder
+        self._session = aiohttp.ClientSession()
+
+    @classmethod
+    async def start(
+        cls, app: str, folder: Path, values: Mapping[str, str], *arguments: str
+    ) -> HostProcess:
+        """Start it on a free port and wait for its `ready` line."""
+        process = await launch(app, folder, values, *arguments)
+        assert process.stdout is not None
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            line = (await process.stdout.readline()).decode()
+        assert line.startswith("ready "), f"the host said {line!r}"
+        return cls(process, line.split()[1], folder)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.process.wait()
+
+    async def status(self) -> dict[str, Any]:
+        """`GET /admin/host/status`."""
+        master = json.loads((self._folder / "keys.json").read_text())["masterKey"]
+        headers = {"x-functions-key": master}
+        async with self._session.get(f"{self.url}/admin/host/status", headers=headers) as answer:
+            assert answer.status == 200
+            return dict(await answer.json())
+
+    async def get(self, path: str) -> Any:
+        """The JSON answer of a GET."""
+        async with self._session.get(f"{self.url}{path}") as answer:
+            assert answer.status == 200
+            return await answer.json()
+
+    async def worker_pids(self) -> dict[str, int]:
+        """Process ids by worker label."""
+        return {worker["worker"]: worker["pid"] for worker in (await self.status())["workers"]}
+
+    async def owning(self, function: str, partitions: int) -> None:
+        """Wait until it owns that many partitions of the function's hub."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while len((await self.status())["partitions"][function]) != partitions:
+            assert time.monotonic() < deadline, f"{partitions} partitions for {function}"
+            await asyncio.sleep(0.05)
+
+    def terminate(self) -> None:
+        """Ask it to drain and stop."""
+        self.process.send_signal(signal.SIGTERM)
+
+    async def ended(self) -> int:
+        """Its exit code."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            return await self.process.wait()
+
+
+async def launch(
+    app: str, folder: Path, values: Mapping[str, str], *arguments: str
+) -> asyncio.subprocess.Process:
+    """Start a host process without waiting for anything."""
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = folder / "local.settings.json"
+    settings.write_text(json.dumps({"IsEncrypted": False, "Values": dict(values)}))
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "local.host", "--app", str(APPS / app), "--port", "0"),
+        *("--settings", str(settings), "--data", str(folder), *arguments),
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
+        stdout=asyncio.subprocess.PIPE,
+    )
+
+
+class Notes:
+    """What the functions of `apps/events` have noted, over all worker processes."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+
+    def all(self, what: str) -> list[dict[str, Any]]:
+        """The notes of one kind."""
+        lines = (line for file in self.folder.glob("*.jsonl") for line in file.open())
+        notes = [json.loads(line) for line in lines if line.endswith("\n")]
+        return [note for note in notes if note["what"] == what]
+
+    def bodies(self, what: str) -> list[str]:
+        """All bodies in the notes of one kind."""
+        return [body for note in self.all(what) for body in note["bodies"]]
+
+    async def seen(self, what: str, bodies: Sequence[str]) -> None:
+        """Wait until every one of `bodies` has been noted."""
+        await until(lambda: set(bodies) <= set(self.bodies(what)), f"{what}: {bodies}")
+
+
+def alive(pid: int) -> bool:
+    """Whether a process exists that is not a zombie."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
