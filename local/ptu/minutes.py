@@ -101,10 +101,9 @@ class MinuteRecords:
         self, *, start: float, end: float, work: float, work_per_second: float, full: float
     ) -> None:
         """The bucket held ``work`` at ``start`` and drained, untouched, until ``end``."""
-        while start < end:
-            if work <= 0.0:
-                self._stayed_empty(start, end)
-                return
+        # Once empty there is nothing to record: a minute that stays so has no data, and in one
+        # that has some the step to zero was recorded when it was taken.
+        while start < end and work > 0.0:
             stop = min(end, (start // MINUTE + 1.0) * MINUTE)
             empty_after = work / work_per_second
             if empty_after < stop - start:
@@ -116,10 +115,3 @@ class MinuteRecords:
             record.ran(start=work / full, end=left / full, seconds=seconds)
             record.busy_seconds += seconds
             start, work = stop, left
-
-    def _stayed_empty(self, start: float, end: float) -> None:
-        """Mark zero in minutes that have a record; minutes without one stay without data."""
-        for number in {int(start // MINUTE), int(end // MINUTE)}:
-            record = self._records.get(number)
-            if record is not None and number * MINUTE < end:
-                record.jumped(0.0, 0.0)

@@ -142,6 +142,18 @@ def test_drained_work_is_attributed_to_the_classes_that_brought_it() -> None:
     assert ptu.drained(9.0) == pytest.approx((300.0, 100.0))
 
 
+def test_a_correction_goes_to_the_class_that_made_it() -> None:
+    ptu = deployment()
+    ptu.arrive(now=0.0, prompt_tokens=300, max_tokens=0, traffic=Traffic.BATCH)
+    call = admitted(ptu.arrive(now=0.0, prompt_tokens=100, max_tokens=50))
+    assert ptu.drained(1.0) == pytest.approx((50.0, 50.0))
+    # At three seconds 150 of each are left, and 100 of the interactive ones go back.
+    ptu.complete(call, now=3.0, output_tokens=25)
+    assert ptu.drained(3.0) == pytest.approx((150.0, 150.0))
+    assert ptu.drained(4.0) == pytest.approx((175.0, 225.0))
+    assert ptu.drained(60.0) == pytest.approx((200.0, 300.0))
+
+
 def test_after_a_reset_nothing_of_before_comes_back() -> None:
     ptu = deployment()
     call = admitted(ptu.arrive(now=0.0, prompt_tokens=500, max_tokens=100))
