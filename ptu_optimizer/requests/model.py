@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StrictInt,
@@ -20,6 +21,10 @@ from pydantic import (
 )
 
 JsonObject = dict[str, Any]
+
+MAX_NESTING = 100
+"""Arrays and objects in one another, in a body. Cosmos DB takes 128 in an item; our records need
+a few of them. orjson reads 1,024 but writes only 254: deeper ones must not even come in."""
 
 
 class Priority(StrEnum):
@@ -43,13 +48,23 @@ class _ChatBody(BaseModel):
     max_completion_tokens: Annotated[StrictInt, Field(gt=0)] | None = None
 
 
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
+
+
+def _time_as_text(value: object) -> str:
+    """Pydantic would also take a number, and guess between seconds and milliseconds."""
+    if isinstance(value, str) and _TIME.match(value):
+        return value
+    raise ValueError("not a time")
+
+
 class _Envelope(BaseModel):
     model_config = ConfigDict(extra="forbid")
     body: JsonObject
     custom_id: Annotated[StrictStr, Field(min_length=1, max_length=512)] | None = None
     deployment: StrictStr | None = None
     priority: Priority = Priority.NORMAL
-    deadline: AwareDatetime | None = None
+    deadline: Annotated[AwareDatetime, BeforeValidator(_time_as_text)] | None = None
     completion_window: Annotated[StrictStr, Field(pattern=r"^[1-9][0-9]{0,5}[smhd]$")] | None = None
     metadata: (
         Annotated[
@@ -68,7 +83,7 @@ PLANNED_FIELDS = frozenset({"spillover", "tenant", "callback", "endpoint", "meth
 
 _WINDOW_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _REASONS = {
-    "AwareDatetime": "must be an ISO 8601 time with a time zone, such as 2026-11-21T18:00:00Z",
+    "deadline": "must be an ISO 8601 time with a time zone, such as 2026-11-21T18:00:00Z",
     "stream": "must be absent or false: a queued request cannot stream",
     "completion_window": 'must be a number and a unit of s, m, h or d, such as "24h"',
 }
@@ -215,7 +230,7 @@ def _deadline(
     if deadline <= now:
         return 0.0, (field, "lies in the past")
     if deadline > now + rules.longest_deadline_seconds:
-        latest = datetime.fromtimestamp(now + rules.longest_deadline_seconds).astimezone()
+        latest = datetime.fromtimestamp(now + rules.longest_deadline_seconds, UTC)
         return 0.0, (
             field,
             "lies beyond what the hub retains (HUB_RETENTION_SECONDS); "
@@ -225,6 +240,8 @@ def _deadline(
 
 
 def _check_body(body: JsonObject, index: int, *, prefix: str) -> list[Problem]:
+    if _nests_deeper(body, MAX_NESTING):
+        return [Problem(index, prefix, f"nests arrays and objects deeper than {MAX_NESTING}")]
     try:
         _ChatBody.model_validate(body)
     except ValidationError as error:
@@ -232,23 +249,36 @@ def _check_body(body: JsonObject, index: int, *, prefix: str) -> list[Problem]:
     return []
 
 
+def _nests_deeper(value: JsonObject, levels: int) -> bool:
+    """Layer by layer: a recursion would end where it is needed."""
+    layer: list[Any] = [value]
+    for _ in range(levels):
+        layer = [
+            child
+            for node in layer
+            for child in (node.values() if isinstance(node, dict) else node)
+            if isinstance(child, dict | list)
+        ]
+        if not layer:
+            return False
+    return True
+
+
 def _problems(error: ValidationError, index: int, *, prefix: str) -> list[Problem]:
     problems = []
     for entry in error.errors(include_url=False, include_input=False, include_context=False):
-        parts = [str(part) for part in entry["loc"] if not _is_type_tag(part)]
-        path = ".".join([prefix, *parts] if prefix else parts)
-        reason = _REASONS.get(parts[-1] if parts else "")
-        if reason is None and parts and parts[-1] == "deadline":
-            reason = _REASONS["AwareDatetime"]
-        if entry["type"] == "extra_forbidden":
-            reason = "is not a field of the envelope; put model parameters into body"
-        problems.append(Problem(index, path, reason or _plain(entry["msg"])))
+        location = entry["loc"]
+        if len(location) == 3 and location[-1] == "[key]":  # metadata: the key itself is bad
+            location = location[:-1]
+        place = ".".join(map(str, location))
+        path = f"{prefix}.{place}" if prefix else place
+        problems.append(Problem(index, path, _reason(entry["type"], place, entry["msg"])))
     return problems
 
 
-def _is_type_tag(part: int | str) -> bool:
-    return isinstance(part, str) and re.fullmatch(r"[a-z-]+\[.*\]", part) is not None
-
-
-def _plain(message: str) -> str:
-    return message[:1].lower() + message[1:]
+def _reason(kind: str, place: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return "is not a field of the envelope; put model parameters into body"
+    if kind in ("model_type", "dict_type"):
+        return "must be a JSON object"
+    return _REASONS.get(place) or message[:1].lower() + message[1:]
