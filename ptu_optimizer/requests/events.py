@@ -21,7 +21,8 @@ REQUESTS_LATER = "requests-later"
 """What is re-scheduled, so that what is not due never blocks what is."""
 HUBS = (REQUESTS, REQUESTS_SOON, REQUESTS_LATER)
 
-VERSION = 1
+MAX_REASON_CHARS = 500
+"""A reason goes into a dead letter beside the event itself, which may be 1 MB; an item takes 2."""
 
 
 class UndecodableEvent(ValueError):
@@ -92,11 +93,18 @@ def decode(raw: bytes) -> Event:
     except orjson.JSONDecodeError as error:
         raise UndecodableEvent(f"not JSON: {error}") from None
     except ValidationError as error:
-        reasons = "; ".join(
-            f"{'.'.join(map(str, entry['loc'])) or 'event'}: {entry['msg']}"
-            for entry in error.errors(include_url=False, include_input=False)
-        )
-        raise UndecodableEvent(reasons) from None
+        raise UndecodableEvent(_reasons(error)) from None
+
+
+def _reasons(error: ValidationError) -> str:
+    reasons: list[str] = []
+    for entry in error.errors(include_url=False, include_input=False, include_context=False)[:10]:
+        place = ".".join(map(str, entry["loc"])) or "event"
+        if entry["type"].startswith("union_tag"):
+            reasons.append(f"{place}: kind should be request or result")
+        else:
+            reasons.append(f"{place}: {entry['msg']}")
+    return "; ".join(reasons)[:MAX_REASON_CHARS]
 
 
 def first_event(
