@@ -107,7 +107,7 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None or self.writable or transport.is_closing():
             return
-        if transport.get_write_buffer_size() > 4 * self.broker.limits.write_buffer_bytes:
+        if self.buffered_bytes > 4 * self.broker.limits.write_buffer_bytes:
             transport.pause_reading()
 
     # -- for sessions and links
@@ -132,6 +132,11 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     # -- for the server
+
+    @property
+    def buffered_bytes(self) -> int:
+        """What waits for the peer to read it."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
 
     def fail(self, error: AmqpError | None) -> None:
         """Close the connection and say why."""

@@ -100,6 +100,10 @@ class EventHubsServer:
         """How many clients are connected."""
         return len(self._connections)
 
+    def connections(self) -> frozenset[Connection]:
+        """The connections as they are now."""
+        return frozenset(self._connections)
+
     async def __aenter__(self) -> Self:
         await self.start()
         return self
