@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from local.demo.progress import View
@@ -10,6 +11,9 @@ from local.system import LocalSystem
 
 HOST, WORKER = "host", "worker"
 
+SETTLE_SECONDS = 0.1
+"""By then the calls that the killed process had already written to its sockets have arrived."""
+
 
 @dataclass(frozen=True)
 class Crash:
@@ -17,8 +21,8 @@ class Crash:
 
     what: str
     in_flight: int
-    """Batch calls that were in flight at the PTU at some instant of the kill, which takes the
-    milliseconds between two looks at the PTU's books."""
+    """Batch calls that were in flight at the PTU at some instant between two looks at its books,
+    just before the kill and SETTLE_SECONDS after it."""
 
 
 async def crash(what: str, *, system: LocalSystem, truth: PtuTruth, view: View) -> Crash:
@@ -28,6 +32,7 @@ async def crash(what: str, *, system: LocalSystem, truth: PtuTruth, view: View) 
         await system.kill_host(0)
     else:
         await system.kill_worker(0)
+    await asyncio.sleep(SETTLE_SECONDS)
     hit = Crash(what, in_flight_between(before, await truth.books()))
     view.say(f"kill -9 of {what} 0, with {hit.in_flight} calls in flight")
     if what == HOST:

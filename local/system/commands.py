@@ -82,6 +82,7 @@ class Commands:
         arguments = [
             *("--app", str(options.app), "--port", str(options.ports.host + index)),
             *("--settings", str(settings_file(folder)), "--keys", str(keys_file(folder))),
+            *("--grace", f"{options.host_grace_seconds:g}"),
             *(["--isolate"] if options.isolate else []),
         ]
         # the environment wins over the settings file, as with `func start`: what the developer's

@@ -58,5 +58,6 @@ class Options:
     seed: int = 1
     settings: Mapping[str, str] = field(default_factory=dict)
     host_grace_seconds: float = 20.0
-    """How long a stopped host may drain before it is killed."""
+    """How long running functions of a stopped host may take to end."""
     part_grace_seconds: float = 5.0
+    """How long a stopped part may take to end before it is killed."""

@@ -13,7 +13,7 @@ STORAGE_KEY = (
 """Azurite's account key: published by Microsoft, the same everywhere, no secret."""
 
 COSMOS_KEY = (
-    "C2y6yDjf5/R+ob0N8A7Cgu30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw=="
+    "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw=="
 )
 """The Cosmos DB emulator's account key: published by Microsoft, the same everywhere, no secret."""
 

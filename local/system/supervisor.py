@@ -138,7 +138,7 @@ class LocalSystem:
 
     async def stop_host(self, index: int) -> bool:
         """SIGTERM to a host, which drains; whether it ended within its grace."""
-        return await self.hosts[index].stop(grace=self.options.host_grace_seconds)
+        return await self.hosts[index].stop(grace=self._host_grace)
 
     async def start_host(self) -> int:
         """Start one more host; its number."""
@@ -183,9 +183,9 @@ class LocalSystem:
 
     async def _stop_all(self) -> None:
         """Hosts while everything they need is still there, the servers, then Azurite."""
-        host_grace, grace = self.options.host_grace_seconds, self.options.part_grace_seconds
+        grace = self.options.part_grace_seconds
         try:
-            await asyncio.gather(*(host.stop(grace=host_grace) for host in self.hosts))
+            await asyncio.gather(*(host.stop(grace=self._host_grace) for host in self.hosts))
             await asyncio.gather(*(server.stop(grace=grace) for server in self._servers))
             if self._azurite:
                 await self._azurite.stop(grace=grace)
@@ -196,6 +196,11 @@ class LocalSystem:
                 watcher.cancel()
             self._temporary.cleanup()
             self._held.close()
+
+    @property
+    def _host_grace(self) -> float:
+        """Time to drain, and as much as any part has to end after that."""
+        return self.options.host_grace_seconds + self.options.part_grace_seconds
 
     def _require_failed(self) -> asyncio.Future[PartDied]:
         if self._failed is None:
