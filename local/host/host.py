@@ -107,9 +107,15 @@ class FunctionsHost:
             outputs=self._outputs,
             timeout_seconds=self._host_json.function_timeout_seconds,
         )
+        routes = RouteTable(self._routes())
+        for first_function, other in routes.overlaps():
+            log.warning(
+                "routes overlap; as in Azure, the first by name gets what both match",
+                extra={"first": first_function, "other": other},
+            )
         front = HttpFront(
             functions=self._functions,
-            routes=RouteTable(self._routes()),
+            routes=routes,
             keys=self.keys,
             invoker=invoker,
             admin=Admin(

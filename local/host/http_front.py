@@ -123,7 +123,7 @@ class HttpFront:
     def _channel(self, worker: WorkerProcess) -> WorkerHttp:
         channel = self._workers.get(worker)
         if channel is None:
-            channel = self._workers[worker] = WorkerHttp(worker)
+            channel = self._workers[worker] = WorkerHttp(worker.http_path)
         return channel
 
 

@@ -71,6 +71,29 @@ class RouteTable:
                 return route.function, parameters
         return None
 
+    def overlaps(self) -> list[tuple[str, str]]:
+        """Pairs of functions that some request could reach both of; the first of them gets it."""
+        return [
+            (first.function, second.function)
+            for index, first in enumerate(self.routes)
+            for second in self.routes[index + 1 :]
+            if _overlap(first, second)
+        ]
+
+
+def _overlap(first: Route, second: Route) -> bool:
+    if first.methods and second.methods and not first.methods & second.methods:
+        return False
+    ours, theirs = first.template.split("/"), second.template.split("/")
+    for mine, other in zip(ours, theirs, strict=False):
+        if mine.startswith("{*") or other.startswith("{*"):
+            return True
+        if "{" not in mine and "{" not in other and mine.lower() != other.lower():
+            return False
+    longer = ours if len(ours) > len(theirs) else theirs
+    rest = longer[min(len(ours), len(theirs)) :]
+    return not rest or rest[0].startswith("{*") or rest[0].endswith("?}")
+
 
 def build_route(
     *, function: str, template: str, methods: Iterable[str] | None, prefix: str

@@ -27,6 +27,9 @@ log = logging.getLogger("host.timers")
 LONGEST_NAP_SECONDS = 1.0
 """How long a timer sleeps without looking whether it still holds its lock."""
 
+SEEK_SECONDS = 0.25
+"""How often a timer looks whether this host has got its lock."""
+
 MONITOR_FROM_SECONDS = 60.0
 """Schedules more frequent than this are not monitored, so they are never past due."""
 
@@ -117,7 +120,7 @@ class TimerListener:
         run_on_startup = self._trigger.run_on_startup
         while not self._stopping:
             if not self._lock.held:
-                await self._clock.sleep(LONGEST_NAP_SECONDS)
+                await self._clock.sleep(SEEK_SECONDS)
                 continue
             await self._run_while_held(run_on_startup=run_on_startup)
             run_on_startup = False

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from pathlib import Path
 from typing import Any
 
 from local.host.errors import WorkerLostError
 from local.host.protocol import CHUNK_BYTES, READ_LIMIT, Frame, Kind, encode_frame, read_frame
-from local.host.worker_process import WorkerProcess
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -27,8 +27,8 @@ class ClientGoneError(Exception):
 class WorkerHttp:
     """Forwards requests to one worker over pooled connections."""
 
-    def __init__(self, worker: WorkerProcess) -> None:
-        self._worker = worker
+    def __init__(self, path: Path) -> None:
+        self._path = path
         self._idle: list[Connection] = []
 
     async def connect(self) -> Connection:
@@ -39,7 +39,7 @@ class WorkerHttp:
                 return reader, writer
             writer.close()
         try:
-            return await asyncio.open_unix_connection(self._worker.http_path, limit=READ_LIMIT)
+            return await asyncio.open_unix_connection(self._path, limit=READ_LIMIT)
         except OSError as error:
             raise WorkerLostError(f"the worker takes no requests: {error}") from error
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from azure.functions import meta
+from azure.functions import eventhub, meta
 
 from local.host.worker.annotations import Parameter, converter
 
@@ -27,6 +28,18 @@ class Collection:
         self.sint64 = sint64
 
 
+class EventHubConverter(eventhub.EventHubTriggerConverter, binding=None):
+    """azure-functions' converter without its clock parsing: a fifth of a millisecond an event.
+
+    It tries thirteen formats with `strptime` and ends at the one that the host sends, a time
+    without a zone. The result is the same; a test compares.
+    """
+
+    @classmethod
+    def _parse_datetime(cls, datetime_str: str | None) -> datetime | None:
+        return datetime.fromisoformat(datetime_str) if datetime_str else None
+
+
 def decode_trigger(
     binding_type: str,
     data_type: str,
@@ -34,7 +47,7 @@ def decode_trigger(
     metadata: Mapping[str, Sequence[Any]],
 ) -> Any:
     """The function's argument, made by azure-functions' converter for the trigger type."""
-    found = converter(binding_type)
+    found = EventHubConverter if binding_type == "eventHubTrigger" else converter(binding_type)
     if found is None:
         raise TypeError(f"azure-functions has no converter for {binding_type}")
     datums = {name: _metadatum(kind, value) for name, (kind, value) in metadata.items()}

@@ -103,11 +103,14 @@ class HostProcess:
 
     async def status(self) -> dict[str, Any]:
         """`GET /admin/host/status`."""
-        master = json.loads((self._folder / "keys.json").read_text())["masterKey"]
-        headers = {"x-functions-key": master}
+        headers = {"x-functions-key": self.keys()["masterKey"]}
         async with self._session.get(f"{self.url}/admin/host/status", headers=headers) as answer:
             assert answer.status == 200
             return dict(await answer.json())
+
+    def keys(self) -> dict[str, Any]:
+        """The content of its keys file."""
+        return dict(json.loads((self._folder / "keys.json").read_text()))
 
     async def get(self, path: str) -> Any:
         """The JSON answer of a GET."""
@@ -140,9 +143,7 @@ async def launch(
     app: str, folder: Path, values: Mapping[str, str], *arguments: str
 ) -> asyncio.subprocess.Process:
     """Start a host process without waiting for anything."""
-    folder.mkdir(parents=True, exist_ok=True)
-    settings = folder / "local.settings.json"
-    settings.write_text(json.dumps({"IsEncrypted": False, "Values": dict(values)}))
+    settings = write_settings(folder, values)
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "local.host", "--app", str(APPS / app), "--port", "0"),
         *("--settings", str(settings), "--data", str(folder), *arguments),
@@ -150,6 +151,14 @@ async def launch(
         env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
         stdout=asyncio.subprocess.PIPE,
     )
+
+
+def write_settings(folder: Path, values: Mapping[str, str]) -> Path:
+    """A local.settings.json with these values."""
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = folder / "local.settings.json"
+    settings.write_text(json.dumps({"IsEncrypted": False, "Values": dict(values)}))
+    return settings
 
 
 class Notes:
