@@ -18,7 +18,8 @@ from rich.text import Text
 PLAIN_SECONDS = 5.0
 """How often a plain line is printed."""
 
-BAR_COLUMNS = 50
+BAR_COLUMNS = 32
+"""So that the panel fits a terminal of 80 columns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,17 +106,16 @@ def panel(snapshot: Snapshot) -> RenderableType:
         f"[dim]idle {snapshot.idle:.0%}[/]",
     )
     rows.add_row(
-        "questions",
+        "batch",
         ProgressBar(total=snapshot.requests, completed=snapshot.done, width=BAR_COLUMNS),
-        f"done {snapshot.done} of {snapshot.requests}  in flight {snapshot.in_flight}  "
-        f"deferred {snapshot.deferred}  refused {snapshot.batch_refused}",
+        f"done {snapshot.done} of {snapshot.requests}, {snapshot.in_flight} in flight",
     )
-    users = (
-        f"{snapshot.interactive_calls} interactive calls served, "
-        f"{snapshot.interactive_refused} refused"
+    counts = (
+        f"batch: {snapshot.deferred} deferred, {snapshot.batch_refused} refused; "
+        f"interactive: {snapshot.interactive_calls} served, {snapshot.interactive_refused} refused"
     )
     return Panel(
-        Group(rows, Text(users, style="dim")),
+        Group(rows, Text(counts, style="dim")),
         title=f"filling the idle part of a PTU  {snapshot.seconds:.0f} s",
         title_align="left",
         expand=False,

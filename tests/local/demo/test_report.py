@@ -1,14 +1,16 @@
 """The closing figures and the promises they are held to."""
 
+import io
 from collections import Counter
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from local.demo.api import Result
 from local.demo.faults import in_flight_between
 from local.demo.plot import BATCH, INTERACTIVE, draw, resample
-from local.demo.progress import BAR_COLUMNS, Snapshot, load_bar
+from local.demo.progress import BAR_COLUMNS, Snapshot, load_bar, panel
 from local.demo.report import Fill, Report, make_report
 from local.demo.truth import Books, Second
 
@@ -118,3 +120,23 @@ def test_a_moment_fits_on_a_line() -> None:
         assert part in line
     assert len(line) <= 120
     assert len(load_bar(replace(moment, batch=0.9)).plain) == BAR_COLUMNS
+
+
+def test_the_panel_fits_a_terminal_of_80_columns() -> None:
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(
+        panel(
+            Snapshot(
+                seconds=123,
+                requests=1_319,
+                done=1_319,
+                in_flight=128,
+                deferred=1_234,
+                interactive=1.0,
+                interactive_calls=1_234,
+            )
+        )
+    )
+    lines = console.export_text().splitlines()
+    assert len(lines) == 5, "nothing is wrapped"
+    assert "done 1319 of 1319, 128 in flight" in lines[2]
