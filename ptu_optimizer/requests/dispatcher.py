@@ -142,6 +142,7 @@ class Dispatcher:
             ),
             until=self._clock.monotonic() + self._timing.invocation_budget,
         )
+        await self._estimator.ready()
         async with self._exchange.active():
             requests = await self._results_first(invocation)
             failed = [
@@ -206,7 +207,11 @@ class Dispatcher:
         due = event.not_before or 0.0
         why = "re-scheduled"
         step: Next | Ended = Claim(1, 0)
-        if event.slot > 1:
+        if event.slot > 1 or self._clock.now() >= event.deadline:
+            # 10: not due, so held before its ledger is read, lest it circle the hub
+            if not await self._is_due(event, min(due, event.deadline), invocation):
+                self._reschedule(event, invocation, slot=event.slot, due=due, why=why)
+                return
             step = await self._read(event, delivered, invocation)
         while True:
             match step:
@@ -217,6 +222,7 @@ class Dispatcher:
                 case Ended():
                     return
                 case Later():
+                    await self._is_due(event, step.not_before, invocation)
                     self._reschedule(
                         event, invocation, slot=step.n, due=step.not_before, why=step.why
                     )
@@ -232,6 +238,9 @@ class Dispatcher:
                 continue
             if not await self._is_due(event, due, invocation):
                 self._reschedule(event, invocation, slot=carried, due=due, why=why)
+                return
+            if self._left(invocation) <= 0:
+                self._reschedule(event, invocation, slot=carried, why="its batch ran out of time")
                 return
             lane = self._lanes.get(event.deployment)
             if lane is None:

@@ -56,7 +56,12 @@ class ReadingExchange:
 
     async def _loop(self) -> None:
         while self._running:
-            await asyncio.gather(*(self.once(gate) for gate in self._gates.values()))
+            results = await asyncio.gather(
+                *(self.once(gate) for gate in self._gates.values()), return_exceptions=True
+            )
+            for result in results:
+                if isinstance(result, Exception):  # nobody awaits this task: it must not just end
+                    _log.error("the exchange of readings failed unexpectedly", exc_info=result)
             await self._clock.sleep(self._interval)
 
     async def once(self, gate: Gate) -> None:

@@ -75,7 +75,10 @@ class Inputs:
         )
         if raw is None:
             raise InputMissing("the blob with the group's inputs is gone")
-        return Item.from_record(orjson.loads(raw)).body
+        try:
+            return Item.from_record(orjson.loads(raw)).body
+        except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+            raise InputMissing(f"what the blob holds in its place is no input: {error}") from None
 
     async def all_items(self, group: GroupId, record: JsonObject) -> PackedInputs:
         """Every item of a group, for the sweep. Raises InputMissing, DependencyUnavailable."""

@@ -211,6 +211,9 @@ def next_step(
     free_at = top.lease_until + seen.skew
     if seen.now <= free_at:
         return Later(top.n, free_at, "another attempt is under way")
+    if token and mine is None:
+        # our take-over may still land: let it become visible before anyone decides
+        return Later(top.n, seen.now + visibility_delay, "the fate of a write is not known yet")
     if not seen.on_later or seen.enqueued_at <= free_at:
         # 5: only an event enqueued after the lease is behind every result event of the attempt
         return Later(top.n, seen.now, "the lease of an attempt has ended")

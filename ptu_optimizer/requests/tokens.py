@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cache
 from typing import Any
 
@@ -32,6 +33,11 @@ class TokenEstimator:
 
     def __init__(self) -> None:
         self._correction: dict[str, float] = {}
+
+    async def ready(self) -> None:
+        """Load the vocabulary off the event loop: it takes half a second, once a process."""
+        if _encoding.cache_info().currsize == 0:
+            await asyncio.to_thread(_encoding)
 
     def prompt_tokens(self, body: JsonObject, *, deployment: str) -> float:
         return self._raw(body) * self._correction.get(deployment, 1.0)
