@@ -1,0 +1,130 @@
+"""Stores in memory that behave as the adapters promise, and can be away or leave a fate unknown."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import AsyncIterator
+from typing import Any
+
+from ptu_optimizer.errors import DependencyUnavailable
+from ptu_optimizer.requests.model import JsonObject
+from ptu_optimizer.requests.ports import Created
+
+COSMOS = "Cosmos DB"
+
+
+class FakeBlobs:
+    def __init__(self, blobs: dict[str, bytes] | None = None, *, away: bool = False) -> None:
+        self.blobs = dict(blobs or {})
+        self.away = away
+
+    async def write(self, name: str, content: bytes) -> None:
+        self._reach()
+        self.blobs[name] = content
+
+    async def read(self, name: str, *, offset: int = 0, length: int | None = None) -> bytes | None:
+        self._reach()
+        content = self.blobs.get(name)
+        if content is None:
+            return None
+        return content[offset:] if length is None else content[offset : offset + length]
+
+    def _reach(self) -> None:
+        if self.away:
+            raise DependencyUnavailable("Blob storage", "it is away")
+
+
+class _Creates:
+    """Creates by (partition, id). `fates` are what the next creates report, and whether they land:
+    "lost" is UNKNOWN and did not land, "landed" is UNKNOWN and did."""
+
+    partition: str
+
+    def __init__(self) -> None:
+        self.records: dict[tuple[str, str], JsonObject] = {}
+        self.fates: list[str] = []
+        self.away = False
+        self.creates = 0
+
+    async def create(self, record: JsonObject) -> Created:
+        self.creates += 1
+        fate = self.fates.pop(0) if self.fates else "told"
+        if self.away or fate == "lost":
+            return Created.UNKNOWN
+        key = (record[self.partition], record["id"])
+        if key in self.records:
+            return Created.UNKNOWN if fate == "landed" else Created.REFUSED
+        self.records[key] = copy.deepcopy(record)
+        return Created.UNKNOWN if fate == "landed" else Created.CREATED
+
+    def put(self, *records: JsonObject) -> None:
+        """As an output binding does: an upsert."""
+        for record in records:
+            self.records[record[self.partition], record["id"]] = copy.deepcopy(record)
+
+    def of_type(self, type_: str) -> list[JsonObject]:
+        return [r for r in self.records.values() if r.get("type") == type_]
+
+    def _reach(self) -> None:
+        if self.away:
+            raise DependencyUnavailable(COSMOS, "it is away")
+
+
+class FakeGroups(_Creates):
+    """The container `groups`."""
+
+    partition = "bucket"
+
+    async def read(self, bucket: str, record_id: str) -> JsonObject | None:
+        self._reach()
+        return copy.deepcopy(self.records.get((bucket, record_id)))
+
+    async def bucket(self, bucket: str) -> list[JsonObject]:
+        self._reach()
+        return [
+            {k: copy.deepcopy(v) for k, v in record.items() if k != "items"}
+            for (place, _), record in self.records.items()
+            if place == bucket
+        ]
+
+
+class FakeRequests(_Creates):
+    """The container `requests`."""
+
+    partition = "slice"
+
+    async def read(self, request_id: str) -> list[JsonObject]:
+        self._reach()
+        return [
+            copy.deepcopy(record)
+            for record in self.records.values()
+            if record.get("request_id") == request_id
+        ]
+
+    async def slice(self, slice_id: str) -> AsyncIterator[JsonObject]:
+        self._reach()
+        for (place, _), record in list(self.records.items()):
+            if place == slice_id:
+                yield {k: v for k, v in record.items() if k not in ("body", "response")}
+
+
+class FakeCapacity:
+    """The container `capacity`."""
+
+    def __init__(self, *, away: bool = False) -> None:
+        self.records: dict[tuple[Any, Any], JsonObject] = {}
+        self.writes = 0
+        self.away = away
+
+    async def write(self, record: JsonObject) -> None:
+        self._reach()
+        self.writes += 1
+        self.records[record["deployment"], record["id"]] = copy.deepcopy(record)
+
+    async def readings(self, deployment: str) -> list[JsonObject]:
+        self._reach()
+        return [copy.deepcopy(r) for (place, _), r in self.records.items() if place == deployment]
+
+    def _reach(self) -> None:
+        if self.away:
+            raise DependencyUnavailable(COSMOS, "it is away")
