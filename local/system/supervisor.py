@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -140,10 +140,13 @@ class LocalSystem:
         """SIGTERM to a host, which drains; whether it ended within its grace."""
         return await self.hosts[index].stop(grace=self._host_grace)
 
-    async def start_host(self) -> int:
-        """Start one more host; its number."""
+    async def start_host(self, *, settings: Mapping[str, str] | None = None) -> int:
+        """Start one more host; its number. `settings` change the app settings from now on."""
         index = len(self.hosts)
         folder = self.options.data or Path(self._temporary.name)
+        if settings:
+            self.settings |= settings
+            self._commands.write_settings(folder, self.settings)
         host = self._commands.host(self.options, index=index, folder=folder)
         self.hosts.append(host)
         await self._start_all([host])

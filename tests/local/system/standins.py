@@ -2,6 +2,7 @@
 
 import sys
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 
 from local.system.commands import Commands
@@ -56,12 +57,17 @@ class StandIns(Commands):
         self.folder = folder
         self.scripts = scripts
         self.handed_out: list[Part] = []
+        self.settings_written: set[Path] = set()
         self.journal = folder / "journal"
         self.journal.touch()
 
     def ends(self) -> list[str]:
         """The parts that ended in order, in that order."""
         return self.journal.read_text().split()
+
+    def write_settings(self, folder: Path, settings: Mapping[str, str]) -> None:
+        super().write_settings(folder, settings)
+        self.settings_written.add(folder)
 
     def azurite(self, options: Options) -> Part:
         return self.script("azurite")

@@ -1,6 +1,7 @@
 """Starting, watching, killing and stopping the parts, with stand-ins for them."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -75,6 +76,16 @@ async def test_a_part_that_ended_unnoticed_is_reported_in_the_end(tmp_path: Path
     with pytest.raises(PartDied, match="I give up"):
         async with LocalSystem(options(tmp_path), commands=commands) as system:
             await system.wait_failed()
+
+
+async def test_a_further_host_may_have_other_settings(tmp_path: Path) -> None:
+    commands = StandIns(tmp_path)
+    async with LocalSystem(options(tmp_path), commands=commands) as system:
+        await system.start_host(settings={"AzureWebJobs.sweep.Disabled": "true"})
+        [folder] = commands.settings_written
+        written = json.loads((folder / "local.settings.json").read_text())["Values"]
+    assert written["AzureWebJobs.sweep.Disabled"] == "true"
+    assert written["COSMOS_DATABASE"] == "ptu", "the others stay"
 
 
 async def test_what_runs_inside_is_returned(tmp_path: Path) -> None:
