@@ -14,7 +14,13 @@ from typing import Any, Self
 from local.event_hubs import EventHubsServer, codec, frames
 from local.event_hubs.codec import Described, Symbol, UInt, ULong, UShort
 from local.event_hubs.frames import Frame, Performative
-from local.event_hubs.messages import APPLICATION_PROPERTIES, PROPERTIES, VALUE
+from local.event_hubs.messages import (
+    APPLICATION_PROPERTIES,
+    DATA,
+    PROPERTIES,
+    VALUE,
+    sections,
+)
 
 TIMEOUT_SECONDS = 5.0
 
@@ -109,6 +115,16 @@ class RawClient:
             pass
         return found
 
+    async def message(self) -> bytes:
+        """The next message, put together from its transfers."""
+        pieces: list[bytes] = []
+        more = True
+        while more:
+            transfer = await self.expect(Performative.TRANSFER)
+            pieces.append(transfer.payload)
+            more = transfer.fields.flag(5)
+        return b"".join(pieces)
+
     async def ended(self) -> bool:
         """Whether the server closes the connection."""
         try:
@@ -152,6 +168,50 @@ class RawClient:
             transfer_frame(handle=0, payload=request),
         )
         await self.expect(Performative.TRANSFER)
+
+
+async def publish(server: EventHubsServer, *bodies: bytes, hub: str = "requests") -> None:
+    """Publish events to partition 0, each acknowledged, on a connection of their own."""
+    async with RawClient(server) as client:
+        await client.open()
+        await client.authorize(hub)
+        await client.send(attach_frame(handle=2, target=f"{hub}/Partitions/0"))
+        for delivery_id, body in enumerate(bodies, start=1):
+            message = codec.described(DATA, body)
+            await client.send(
+                *(
+                    transfer_frame(
+                        handle=2,
+                        payload=message[at : at + 60_000],
+                        delivery_id=delivery_id,
+                        more=at + 60_000 < len(message),
+                    )
+                    for at in range(0, len(message), 60_000)
+                )
+            )
+            outcome = (await client.expect(Performative.DISPOSITION)).fields.value(4)
+            assert outcome.descriptor == 0x24, outcome
+
+
+async def receive(server: EventHubsServer, count: int, *, hub: str = "requests") -> list[bytes]:
+    """The first `count` messages of partition 0, as they come, without their annotations."""
+    async with RawClient(server) as client:
+        await client.open()
+        await client.authorize(hub)
+        source = f"{hub}/ConsumerGroups/$Default/Partitions/0"
+        await client.send(
+            attach_frame(handle=2, source=source),
+            flow_frame(handle=2, credit=count, seen=1, window=100_000),
+        )
+        return [data_of(await client.message()) for _ in range(count)]
+
+
+def data_of(message: bytes) -> bytes:
+    """The body of a message."""
+    (section,) = [each for each in sections(message) if each.code == DATA]
+    body = codec.decode(message, section.value)[0]
+    assert isinstance(body, bytes)
+    return body
 
 
 def error_of(frame_: Frame, index: int = 0) -> tuple[str, str]:

@@ -148,7 +148,8 @@ class HubUnderTest:
 
 def body_of(event: EventData) -> bytes:
     """An event's body."""
-    return b"".join(event.body)
+    pieces: Any = event.body  # typed as whatever an AMQP value may be
+    return b"".join(pieces)
 
 
 @dataclass
@@ -168,7 +169,7 @@ class Received:
         self.events.extend(events)
         self.by_partition.setdefault(context.partition_id, []).extend(events)
         if events and self.tracks:
-            self.last_enqueued.append(context.last_enqueued_event_properties)
+            self.last_enqueued.append(context.last_enqueued_event_properties or {})
         if events and self.checkpoint:
             await context.update_checkpoint(events[-1])
 

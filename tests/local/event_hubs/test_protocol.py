@@ -17,26 +17,13 @@ from tests.local.event_hubs.raw_client import (
     flow_frame,
     frame,
     open_frame,
+    publish,
     transfer_frame,
 )
 from tests.local.event_hubs.support import until
 
 HUB = "requests"
 EVENT = codec.described(DATA, b"an event")
-
-
-async def published(server: EventHubsServer) -> int:
-    """Publish one event on a connection of its own; how many its partition holds."""
-    async with RawClient(server) as client:
-        await client.open()
-        await client.authorize(HUB)
-        await client.send(
-            attach_frame(handle=2, target=f"{HUB}/Partitions/0"),
-            transfer_frame(handle=2, payload=EVENT, delivery_id=1),
-        )
-        outcome = await client.expect(Performative.DISPOSITION)
-        assert outcome.fields.value(4).descriptor == 0x24
-    return 1
 
 
 @pytest.mark.parametrize(
@@ -81,7 +68,7 @@ async def test_a_malformed_frame_ends_its_connection_and_no_other(
             close = await client.expect(Performative.CLOSE)
             assert error_of(close)[0] == condition
             assert await client.ended()
-        assert await published(server)
+        await publish(server, b"an event")
 
 
 async def test_noise_of_any_kind_leaves_the_server_standing(server: EventHubsServer) -> None:
@@ -97,7 +84,7 @@ async def test_noise_of_any_kind_leaves_the_server_standing(server: EventHubsSer
             await client.send(noise)
             client.writer.write_eof()
             assert await client.ended()
-    assert await published(server)
+    await publish(server, b"an event")
     await until(lambda: server.connection_count == 0, "every connection to be forgotten")
 
 
@@ -198,8 +185,7 @@ async def test_an_aborted_delivery_is_forgotten(server: EventHubsServer) -> None
 async def test_credit_and_the_session_window_limit_what_is_delivered(
     server: EventHubsServer,
 ) -> None:
-    for _ in range(5):
-        await published(server)
+    await publish(server, *[b"an event"] * 5)
     async with RawClient(server) as client:
         await client.open()
         await client.authorize(HUB)
@@ -219,14 +205,7 @@ async def test_credit_and_the_session_window_limit_what_is_delivered(
 async def test_a_large_event_is_cut_into_frames_that_the_peer_can_take(
     server: EventHubsServer,
 ) -> None:
-    async with RawClient(server) as publisher:
-        await publisher.open()
-        await publisher.authorize(HUB)
-        await publisher.send(
-            attach_frame(handle=2, target=f"{HUB}/Partitions/0"),
-            transfer_frame(handle=2, payload=codec.described(DATA, b"z" * 20_000), delivery_id=1),
-        )
-        await publisher.expect(Performative.DISPOSITION)
+    await publish(server, b"z" * 20_000)
     async with RawClient(server) as client:
         await client.open(max_frame_bytes=1_000)
         await client.authorize(HUB)
