@@ -164,6 +164,7 @@ class Application:
         return AzureMonitor(
             endpoint=s.azure_monitor_endpoint,
             resource_id=s.azure_openai_resource_id,
+            deployments=[d.name for d in s.deployments],
             identity=self._identity,
         )
 
@@ -171,7 +172,7 @@ class Application:
     def health(self) -> Health:
         return Health(
             checks={
-                "event_hubs": lambda: self._hubs.ready("requests"),
+                "event_hubs": lambda: self._hubs.ping("requests"),
                 "cosmos": self._groups.ping,
                 "blobs": self._blobs.ping,
             }

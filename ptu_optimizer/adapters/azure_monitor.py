@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from azure.core.exceptions import AzureError
@@ -27,8 +28,12 @@ _DEPLOYMENT = "modeldeploymentname"
 
 
 class AzureMonitor:
-    def __init__(self, *, endpoint: str, resource_id: str, identity: Identity) -> None:
+    def __init__(
+        self, *, endpoint: str, resource_id: str, deployments: Sequence[str], identity: Identity
+    ) -> None:
+        """Only readings of `deployments` are kept: the resource may have others."""
         self._resource_id = resource_id
+        self._deployments = deployments
         self._endpoint = endpoint
         self._identity = identity
         self._client: MetricsClient | None = None
@@ -53,7 +58,7 @@ class AzureMonitor:
             )
         except (AzureError, TimeoutError, OSError) as error:
             raise DependencyUnavailable(SERVICE, type(error).__name__) from error
-        return newest_points(results)
+        return newest_points(results, deployments=self._deployments)
 
     async def close(self) -> None:
         if self._client is not None:
@@ -65,15 +70,18 @@ class AzureMonitor:
         return self._client
 
 
-def newest_points(results: list[MetricsQueryResult]) -> list[Reading]:
+def newest_points(
+    results: list[MetricsQueryResult], *, deployments: Sequence[str]
+) -> list[Reading]:
     """The newest non-null point per deployment; percent becomes a float here and nowhere else."""
+    names = {name.lower(): name for name in deployments}
     readings: list[Reading] = []
     for result in results:
         for metric in result.metrics:
             for series in metric.timeseries:
                 labels = {k.lower(): v for k, v in series.metadata_values.items()}
                 points = [point for point in series.data if point.average is not None]
-                deployment = labels.get(_DEPLOYMENT)
+                deployment = names.get(labels.get(_DEPLOYMENT, "").lower())
                 if not points or deployment is None:
                     continue
                 newest = max(points, key=lambda point: point.timestamp)

@@ -40,12 +40,27 @@ class EventHubs:
         self._identity = identity
         self._producers: dict[str, EventHubProducerClient] = {}
         self._partition_ids: dict[str, list[str]] = {}
+        self._suspect: set[str] = set()
 
     async def ready(self, hub: str) -> None:
-        """Opens the link that a batch will take, which finds out whether the hub is there."""
+        """Opens the link that a batch will take, which finds out whether the hub is there.
+
+        A link that is open already costs nothing; after a failed send the hub is asked first.
+        """
+        if hub in self._suspect:
+            await self.ping(hub)
+            self._suspect.discard(hub)
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
                 await self._producer(hub).create_batch()
+        except _FAULTS as error:
+            raise DependencyUnavailable(SERVICE, type(error).__name__) from error
+
+    async def ping(self, hub: str) -> None:
+        """Asks the hub, over the wire. Raises DependencyUnavailable."""
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS):
+                await self._producer(hub).get_eventhub_properties()
         except _FAULTS as error:
             raise DependencyUnavailable(SERVICE, type(error).__name__) from error
 
@@ -58,6 +73,7 @@ class EventHubs:
                 *(self._send(hub, batch) for batch in batches), return_exceptions=True
             )
         except _FAULTS as error:
+            self._suspect.add(hub)
             raise PublishFailed(hub, sent=0, reason=type(error).__name__) from error
         failed = [result for result in results if isinstance(result, BaseException)]
         sent = sum(
@@ -69,6 +85,7 @@ class EventHubs:
             if not isinstance(failure, _FAULTS):
                 raise failure
         if failed:
+            self._suspect.add(hub)
             raise PublishFailed(hub, sent=sent, reason=type(failed[0]).__name__) from failed[0]
 
     async def partitions(self, hub: str) -> list[PartitionState]:

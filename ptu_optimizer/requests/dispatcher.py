@@ -22,6 +22,7 @@ from .attempt import Attempts, Next, Released
 from .deferral import PublishedMemory, Rescheduler
 from .events import (
     REQUESTS_LATER,
+    REQUESTS_SOON,
     RequestEvent,
     ResultEvent,
     UndecodableEvent,
@@ -251,10 +252,14 @@ class Dispatcher:
             passed = await lane.gate.enter(
                 work=self._work(event, lane.model),
                 patience=Patience(hold_seconds=self._timing.hold, until=invocation.until),
+                overtakes=invocation.delivery.hub == REQUESTS_SOON,
             )
             if isinstance(passed, str):
                 self._reschedule(event, invocation, slot=carried, why=passed)
                 return
+            if self._clock.now() >= event.deadline:
+                passed.end()
+                continue  # it waited too long: expires above
             step = await self._attempt(event, delivered, invocation, claim, group, lane, passed)
 
     async def _attempt(

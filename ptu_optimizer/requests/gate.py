@@ -55,16 +55,23 @@ class Gate:
         self.in_flight = 0
         self._controller = controller
         self._clock = clock
+        self._ahead: deque[_Waiter] = deque()
         self._waiting: deque[_Waiter] = deque()
         self._closed_since: float | None = None
         self._why = "waiting for its turn"
         self._alarm: asyncio.TimerHandle | None = None
 
-    async def enter(self, *, work: float, patience: Patience) -> Permit | str:
-        """A permit, or why there was none within the patience."""
+    async def enter(
+        self, *, work: float, patience: Patience, overtakes: bool = False
+    ) -> Permit | str:
+        """A permit, or why there was none within the patience.
+
+        Who `overtakes` passes before all who do not; among equals, first come, first served.
+        """
         waiter = _Waiter(work, asyncio.get_running_loop().create_future())
         came = self._clock.monotonic()
-        self._waiting.append(waiter)
+        queue = self._ahead if overtakes else self._waiting
+        queue.append(waiter)
         self._pump()
         try:
             while not waiter.passed.done():
@@ -80,7 +87,7 @@ class Gate:
         finally:
             if not waiter.passed.done():
                 waiter.passed.cancel()
-                self._waiting.remove(waiter)
+                queue.remove(waiter)
 
     def observe(self, reading: Reading) -> None:
         """Take a reading in and let pass whom it lets pass."""
@@ -102,18 +109,18 @@ class Gate:
         return min(left, patience.hold_seconds) if patience.hold_seconds > 0 else left
 
     def _pump(self) -> None:
-        while self._waiting:
-            waiter = self._waiting[0]
+        while queue := self._ahead or self._waiting:
+            waiter = queue[0]
             now = self._clock.now()
             verdict = self._controller.ask(now=now, work=waiter.work)
             if isinstance(verdict, Wait):
                 self._blocked(verdict, now)
                 return
+            queue.popleft()
             self._admit(waiter, verdict, now)
         self._closed_since = None
 
     def _admit(self, waiter: _Waiter, verdict: Admit, now: float) -> None:
-        self._waiting.popleft()
         self._closed_since = None
         self._why = verdict.why
         self.in_flight += 1

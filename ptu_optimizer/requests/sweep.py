@@ -132,6 +132,7 @@ class Sweep:
             for hour in range(hours)
         )
         self._finished_buckets &= wanted.keys()
+        self._next_look = {k: due for k, due in self._next_look.items() if due > start}
         return [bucket for bucket in wanted if bucket not in self._finished_buckets]
 
     def _is_past(self, bucket: str) -> bool:
