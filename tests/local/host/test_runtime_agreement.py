@@ -5,6 +5,7 @@ Collected only where that library is installed (conftest.py).
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -13,14 +14,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from azure_functions_runtime.bindings.meta import load_binding_registry
-from azure_functions_runtime.functions import Registry
-from azure_functions_runtime.loader import index_function_app, process_indexed_function
 
 from local.host.worker.annotations import check_signature
 from local.host.worker.indexing import index_app
 from tests.local.host.signatures import CASES, Case
 from tests.local.host.support import APPS, ROOT
+
+runtime_meta: Any = importlib.import_module("azure_functions_runtime.bindings.meta")
+runtime_functions: Any = importlib.import_module("azure_functions_runtime.functions")
+runtime_loader: Any = importlib.import_module("azure_functions_runtime.loader")
 
 
 class Message:
@@ -43,7 +45,7 @@ PROTOS = SimpleNamespace(
 
 @pytest.fixture(autouse=True)
 def registry() -> None:
-    load_binding_registry()
+    runtime_meta.load_binding_registry()
 
 
 @pytest.fixture
@@ -88,7 +90,7 @@ def _ours(function: Any) -> dict[str, Any]:
 
 
 def _theirs(function: Any) -> dict[str, Any]:
-    info = Registry().add_indexed_function(function, PROTOS)
+    info = runtime_functions.Registry().add_indexed_function(function, PROTOS)
     return {
         "inputs": {n: (p.binding_name, p.pytype) for n, p in info.input_types.items()},
         "outputs": {n: (p.binding_name, p.pytype) for n, p in info.output_types.items()},
@@ -107,8 +109,9 @@ def test_both_register_the_same_functions_with_the_same_bindings(
     for name, value in example["Values"].items():
         monkeypatch.setenv(name, value)
     forget_app()
-    metadata, _ = process_indexed_function(
-        PROTOS, Registry(), index_function_app(str(app / "function_app.py")), str(app)
+    indexed = runtime_loader.index_function_app(str(app / "function_app.py"))
+    metadata, _ = runtime_loader.process_indexed_function(
+        PROTOS, runtime_functions.Registry(), indexed, str(app)
     )
     theirs = {
         one.name: ([json.loads(raw) for raw in one.raw_bindings], one.retry_options)

@@ -61,7 +61,7 @@ async def collect(
     context: func.Context,
 ) -> None:
     bodies = [event.get_body().decode() for event in events]
-    metadata = events[0].metadata
+    metadata = events[0].metadata or {}
     note(
         "collect",
         bodies=bodies,
@@ -91,15 +91,16 @@ async def without_retries(events: typing.List[func.EventHubEvent]) -> None:  # n
     arg_name="event", event_hub_name="single", connection="EVENT_HUBS", data_type="binary"
 )
 def one_by_one(event: func.EventHubEvent) -> None:
+    metadata = event.metadata or {}
     note(
         "single",
         body=event.get_body().hex(),
         sequence_number=event.sequence_number,
         partition_key=event.partition_key,
         offset=event.offset,
-        enqueued=event.enqueued_time.isoformat(),
-        properties=event.metadata["Properties"],
-        partition=event.metadata["PartitionContext"],
+        enqueued=str(event.enqueued_time),
+        properties=metadata["Properties"],
+        partition=metadata["PartitionContext"],
     )
 
 
