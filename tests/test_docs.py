@@ -170,6 +170,29 @@ def test_the_ledger_rules_name_code_that_exists() -> None:
     assert parts - defined_names() == set()
 
 
+def logged_messages() -> set[str]:
+    """Every constant message that the app logs."""
+    found = set()
+    for path in CODE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in LEVELS:
+                message = node.args[0] if node.args else None
+                if isinstance(message, ast.Constant):
+                    found.add(str(message.value))
+    return found
+
+
+LEVELS = {"info", "warning", "error", "exception"}
+
+
+def test_operators_are_told_of_messages_that_are_really_logged() -> None:
+    text = (DOCS / "operations.md").read_text(encoding="utf-8")
+    table = text.partition("| Message |")[2].partition("\n\n")[0]
+    told = table_rows(table).keys()
+    assert told
+    assert set(told) - logged_messages() == set()
+
+
 def test_there_are_sixteen_ledger_rules() -> None:
     text = (DOCS / "ledger.md").read_text(encoding="utf-8")
     assert re.findall(r"^\*\*(\d+)\.", text, flags=re.MULTILINE) == [
