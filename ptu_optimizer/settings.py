@@ -32,7 +32,9 @@ class Deployment(BaseModel):
 class Settings(BaseSettings):
     """Units are in the names. `examples` is what a setting should look like, for error messages."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        extra="ignore", frozen=True, env_ignore_empty=True, allow_inf_nan=False
+    )
 
     # --- connections
     event_hubs: SecretStr | None = Field(
@@ -161,7 +163,8 @@ class Settings(BaseSettings):
         604_800,
         alias="HUB_RETENTION_SECONDS",
         gt=0,
-        description="retention of the hubs; no deadline may lie beyond it",
+        le=7_776_000,
+        description="retention of the hubs (90 days at most); no deadline may lie beyond it",
         examples=["604800"],
     )
     soon_seconds: float = Field(

@@ -1,0 +1,244 @@
+"""What is missing or malformed is named with what it should look like; secrets stay secret."""
+
+import json
+import os
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from ptu_optimizer.capacity.work import Model
+from ptu_optimizer.settings import Settings, SettingsError, load_settings
+
+ROOT = Path(__file__).resolve().parent.parent
+SECRET = "s3cr3t"
+RESOURCE = "/subscriptions/S/resourceGroups/R/providers/Microsoft.CognitiveServices/accounts/A"
+NEEDED = {
+    "EVENT_HUBS": f"Endpoint=sb://n.servicebus.windows.net/;SharedAccessKey={SECRET}",
+    "COSMOS": f"AccountEndpoint=https://n.documents.azure.com/;AccountKey={SECRET};",
+    "COSMOS_DATABASE": "ptu",
+    "AzureWebJobsStorage": f"AccountName=n;AccountKey={SECRET}",
+    "AZURE_OPENAI_ENDPOINT": "https://n.openai.azure.com",
+    "AZURE_OPENAI_API_KEY": SECRET,
+    "AZURE_OPENAI_RESOURCE_ID": RESOURCE,
+    "AZURE_MONITOR_ENDPOINT": "https://swedencentral.metrics.monitor.azure.com",
+    "DEPLOYMENTS": '[{"name": "batch", "model": "gpt-4.1", "ptus": 50}]',
+    "REQUEST_ID_KEY": f"{SECRET} and at least sixteen",
+    "GAUGE_SCHEDULE": "15 * * * * *",
+    "SWEEP_SCHEDULE": "30 */2 * * * *",
+}
+ALIASES = {str(field.alias) for field in Settings.model_fields.values()}
+EXAMPLE: dict[str, str] = json.loads((ROOT / "local.settings.json.example").read_text())["Values"]
+
+
+@pytest.fixture(autouse=True)
+def _environment_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ALIASES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def load(**changes: str | None) -> Settings:
+    """Settings from a whole environment with these changes; None takes one away."""
+    environment = {**NEEDED, **changes}
+    os.environ.update({name: value for name, value in environment.items() if value is not None})
+    try:
+        return load_settings()
+    finally:
+        for name in environment:
+            os.environ.pop(name, None)
+
+
+def complaint(**changes: str | None) -> str:
+    with pytest.raises(SettingsError) as raised:
+        load(**changes)
+    return str(raised.value)
+
+
+# --- what is there -------------------------------------------------------------------------------
+
+
+def test_what_is_needed_is_enough() -> None:
+    settings = load()
+    assert settings.cosmos_database == "ptu"
+    assert [d.name for d in settings.deployments] == ["batch"]
+    assert settings.max_items == 5_000
+    assert settings.sizing["gpt-4.1"] == Model(input_tpm_per_ptu=3_000, output_ratio=4)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param(
+            {"EVENT_HUBS": None, "EVENT_HUBS__fullyQualifiedNamespace": "n.servicebus.windows.net"},
+            id="Event Hubs by identity",
+        ),
+        pytest.param(
+            {"COSMOS": None, "COSMOS__accountEndpoint": "https://n.documents.azure.com/"},
+            id="Cosmos DB by identity",
+        ),
+        pytest.param(
+            {
+                "AzureWebJobsStorage": None,
+                "AzureWebJobsStorage__blobServiceUri": "https://n.blob.core.windows.net",
+            },
+            id="storage by identity",
+        ),
+        pytest.param({"AZURE_OPENAI_API_KEY": None}, id="Azure OpenAI by identity"),
+        pytest.param({"AZURE_CLIENT_ID": ""}, id="an empty setting is none"),
+    ],
+)
+def test_identities_take_the_place_of_keys(changes: Mapping[str, str | None]) -> None:
+    load(**changes)
+
+
+def test_models_extend_the_sizing_table() -> None:
+    settings = load(
+        MODELS='{"gpt-6": {"input_tpm_per_ptu": 1000, "output_ratio": 6}}',
+        DEPLOYMENTS='[{"name": "six", "model": "gpt-6", "ptus": 15}]',
+    )
+    assert settings.sizing["gpt-6"].output_ratio == 6
+    assert "gpt-4.1" in settings.sizing
+
+
+# --- what is missing or malformed -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", sorted(NEEDED.keys() - {"AZURE_OPENAI_API_KEY"}), ids=lambda name: name
+)
+def test_a_missing_setting_is_named_with_what_it_should_look_like(name: str) -> None:
+    field = next(field for field in Settings.model_fields.values() if field.alias == name)
+    message = complaint(**{name: None})
+    assert name in message
+    assert str((field.examples or [None])[0]) in message
+    assert str(field.description) in message
+
+
+@pytest.mark.parametrize("name", sorted(ALIASES))
+def test_every_setting_has_a_description_and_an_example(name: str) -> None:
+    field = next(field for field in Settings.model_fields.values() if field.alias == name)
+    assert field.description
+    assert field.examples
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        pytest.param("MAX_ITEMS", "many", "integer", id="no number"),
+        pytest.param("MAX_ITEMS", "0", "greater than 0", id="zero"),
+        pytest.param("MAX_ITEMS", "5000000", "100000", id="too many"),
+        pytest.param("UPPER_LIMIT", "80", "1.0 is 100 %", id="a percentage for a fraction"),
+        pytest.param("LOWER_LIMIT", "-0.1", "greater than or equal", id="negative"),
+        pytest.param("CALL_LIMIT_SECONDS", "inf", "finite", id="infinite"),
+        pytest.param("LIVE_TTL_SECONDS", "nan", "finite", id="not a number"),
+        pytest.param("HUB_RETENTION_SECONDS", "1e15", "90 days", id="longer than any hub"),
+        pytest.param("AZURE_OPENAI_ENDPOINT", "n.openai.azure.com", "https://", id="no scheme"),
+        pytest.param("AZURE_OPENAI_RESOURCE_ID", "my-resource", "/subscriptions", id="no id"),
+        pytest.param("GAUGE_SCHEDULE", "every minute", "15 * * * * *", id="no schedule"),
+        pytest.param("DEPLOYMENTS", "gpt-4.1", "not JSON", id="not JSON"),
+        pytest.param("DEPLOYMENTS", "[]", '[{"name"', id="no deployment"),
+        pytest.param("DEPLOYMENTS", '{"name": "a"}', '[{"name"', id="not an array"),
+        pytest.param("MODELS", "{", "not JSON", id="half of JSON"),
+    ],
+)
+def test_a_malformed_setting_is_named_with_what_it_should_look_like(
+    name: str, value: str, says: str
+) -> None:
+    message = complaint(**{name: value})
+    assert name in message
+    assert says in message
+
+
+@pytest.mark.parametrize(
+    ("deployment", "where"),
+    [
+        pytest.param({"ptus": 0}, "DEPLOYMENTS.0.ptus", id="no PTU"),
+        pytest.param({"name": ""}, "DEPLOYMENTS.0.name", id="no name"),
+        pytest.param({"model": None}, "DEPLOYMENTS.0.model", id="no model"),
+        pytest.param({"tpm": 5}, "DEPLOYMENTS.0.tpm", id="an unknown field"),
+        pytest.param({"model": "gpt-99"}, "gpt-99; describe it in MODELS", id="unknown model"),
+    ],
+)
+def test_a_bad_deployment_is_told_where(deployment: dict[str, object], where: str) -> None:
+    good = {"name": "batch", "model": "gpt-4.1", "ptus": 50}
+    assert where in complaint(DEPLOYMENTS=json.dumps([good | deployment]))
+
+
+def test_a_deployment_named_twice_is_refused() -> None:
+    twice = (
+        '[{"name": "a", "model": "gpt-4.1", "ptus": 5}, {"name": "a", "model": "o3", "ptus": 5}]'
+    )
+    assert "DEPLOYMENTS names a deployment twice" in complaint(DEPLOYMENTS=twice)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        pytest.param(
+            {"LOWER_LIMIT": "0.8", "UPPER_LIMIT": "0.8"},
+            "LOWER_LIMIT must be below UPPER_LIMIT",
+            id="limits that leave no room",
+        ),
+        pytest.param(
+            {"HUB_RETENTION_SECONDS": "3600"},
+            "DEFAULT_DEADLINE_SECONDS must not exceed HUB_RETENTION_SECONDS",
+            id="a default beyond the retention",
+        ),
+    ],
+)
+def test_settings_that_do_not_fit_together_are_named(changes: dict[str, str], says: str) -> None:
+    assert says in complaint(**changes)
+
+
+def test_every_bad_setting_is_named_at_once() -> None:
+    message = complaint(COSMOS_DATABASE=None, MAX_ITEMS="x", AZURE_MONITOR_ENDPOINT="y")
+    assert message.count("\n- ") == 3
+
+
+# --- secrets -------------------------------------------------------------------------------------
+
+
+def test_secrets_are_not_shown() -> None:
+    settings = load()
+    assert SECRET not in repr(settings)
+    assert SECRET not in str(settings)
+    assert SECRET not in str(settings.model_dump())
+    assert settings.request_id_key.get_secret_value().startswith(SECRET)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"REQUEST_ID_KEY": SECRET}, id="the secret itself is malformed"),
+        pytest.param({"COSMOS_DATABASE": None}, id="another setting is missing"),
+        pytest.param({"LOWER_LIMIT": "0.9"}, id="settings do not fit together"),
+        pytest.param({"DEPLOYMENTS": "["}, id="not JSON"),
+    ],
+)
+def test_no_secret_is_told_when_something_is_wrong(changes: dict[str, str | None]) -> None:
+    with pytest.raises(SettingsError) as raised:
+        load(**changes)
+    assert SECRET not in "".join(traceback.format_exception(raised.value))
+
+
+# --- the example ---------------------------------------------------------------------------------
+
+OF_THE_WORKER = {"FUNCTIONS_WORKER_RUNTIME"}
+
+
+def test_the_example_lists_every_setting_and_no_other() -> None:
+    assert EXAMPLE.keys() - OF_THE_WORKER == ALIASES
+
+
+def test_the_example_is_usable_as_it_stands() -> None:
+    load(**{name: EXAMPLE[name] for name in ALIASES})
+
+
+def test_the_example_shows_the_defaults() -> None:
+    from_example, by_default = load(**{name: EXAMPLE[name] for name in ALIASES}), load()
+    with_default = {
+        name for name, field in Settings.model_fields.items() if not field.is_required()
+    }
+    for name in with_default - {"event_hubs", "cosmos", "storage", "azure_openai_api_key"}:
+        assert getattr(from_example, name) == getattr(by_default, name), name
