@@ -24,6 +24,11 @@ def add_system_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="an app setting; may be repeated",
     )
+    add_port_arguments(parser)
+
+
+def add_port_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where the parts listen."""
     group = parser.add_argument_group("ports")
     group.add_argument("--port-base", type=_port, metavar="P", help="five ports in a row from here")
     for field, what in OPTIONS.items():
