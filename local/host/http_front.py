@@ -12,11 +12,10 @@ from weakref import WeakKeyDictionary
 from local.host.admin import Admin
 from local.host.bindings import FunctionDefinition, HttpTrigger
 from local.host.errors import WorkerLostError
-from local.host.invoker import Invoker
+from local.host.invoker import Invoker, Worker
 from local.host.keys import KEY_HEADER, KEY_PARAMETER, Keys
 from local.host.routes import RouteTable
 from local.host.worker_http import ClientGoneError, Receive, Send, WorkerHttp, respond
-from local.host.worker_process import WorkerProcess
 
 log = logging.getLogger("host.http")
 
@@ -38,7 +37,7 @@ class HttpFront:
         self._keys = keys
         self._invoker = invoker
         self._admin = admin
-        self._workers: WeakKeyDictionary[WorkerProcess, WorkerHttp] = WeakKeyDictionary()
+        self._workers: WeakKeyDictionary[Worker, WorkerHttp] = WeakKeyDictionary()
         self._results: set[asyncio.Task[Any]] = set()
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -84,7 +83,7 @@ class HttpFront:
             started = True
             await send(message)
 
-        async def forward(worker: WorkerProcess, invocation_id: str) -> None:
+        async def forward(worker: Worker, invocation_id: str) -> None:
             nonlocal forwarded
             channel = self._channel(worker)
             connection = await channel.connect()
@@ -120,7 +119,7 @@ class HttpFront:
                 raise  # uvicorn cuts the connection, so the caller sees a broken answer
             await respond(send, 502 if forwarded else 503, str(error).encode())
 
-    def _channel(self, worker: WorkerProcess) -> WorkerHttp:
+    def _channel(self, worker: Worker) -> WorkerHttp:
         channel = self._workers.get(worker)
         if channel is None:
             channel = self._workers[worker] = WorkerHttp(worker.http_path)

@@ -9,14 +9,13 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from local.host.bindings import FunctionDefinition
 from local.host.errors import HostError, WorkerLostError
 from local.host.outputs import OutputWriter
 from local.host.retry import RetryPolicy
-from local.host.worker_process import WorkerProcess
-from local.host.worker_slot import WorkerSlot
 
 log = logging.getLogger("host.invocations")
 
@@ -47,13 +46,35 @@ class InFlight:
     started: float
 
 
+class Worker(Protocol):
+    """A worker process, as far as invocations need it."""
+
+    http_path: Path
+
+    def expect(self, invocation_id: str) -> asyncio.Future[dict[str, Any]]:
+        """The result of an HTTP invocation about to be given to it."""
+
+    async def invoke(self, header: Mapping[str, Any], body: list[bytes]) -> dict[str, Any]:
+        """Run a triggered function; `WorkerLostError` if the worker ends meanwhile."""
+
+    def kill(self, reason: str) -> None:
+        """End it at once."""
+
+
+class Slot(Protocol):
+    """The place of the worker that runs a function."""
+
+    async def ready(self) -> Worker:
+        """The worker, once there is one; `DrainingError` if there will be none."""
+
+
 class Invoker:
     """Gives invocations to the worker that runs the function."""
 
     def __init__(
         self,
         *,
-        slots: Mapping[str, WorkerSlot],
+        slots: Mapping[str, Slot],
         outputs: OutputWriter,
         timeout_seconds: float | None,
         jitter: Callable[[], float] = random.random,
@@ -112,7 +133,7 @@ class Invoker:
             "retry": _retry_header(function.retry, retry, error),
         }
 
-        async def exchange(worker: WorkerProcess) -> dict[str, Any]:
+        async def exchange(worker: Worker) -> dict[str, Any]:
             return await worker.invoke(header, data.data)
 
         return await self._track(function, invocation_id, exchange)
@@ -120,7 +141,7 @@ class Invoker:
     async def run_http(
         self,
         function: FunctionDefinition,
-        forward: Callable[[WorkerProcess, str], Awaitable[None]],
+        forward: Callable[[Worker, str], Awaitable[None]],
     ) -> Outcome:
         """Run an HTTP function while `forward` carries its request and response.
 
@@ -129,7 +150,7 @@ class Invoker:
         """
         invocation_id = str(uuid.uuid4())
 
-        async def exchange(worker: WorkerProcess) -> dict[str, Any]:
+        async def exchange(worker: Worker) -> dict[str, Any]:
             result = worker.expect(invocation_id)
             forwarding = asyncio.ensure_future(forward(worker, invocation_id))
             self._forwarding.add(forwarding)
@@ -147,7 +168,7 @@ class Invoker:
         self,
         function: FunctionDefinition,
         invocation_id: str,
-        exchange: Callable[[WorkerProcess], Awaitable[dict[str, Any]]],
+        exchange: Callable[[Worker], Awaitable[dict[str, Any]]],
     ) -> Outcome:
         """One try from beginning to end: worker, function, outputs, log line."""
         started = time.monotonic()
@@ -174,7 +195,7 @@ class Invoker:
     async def _complete(
         self,
         function: FunctionDefinition,
-        exchange: Callable[[WorkerProcess], Awaitable[dict[str, Any]]],
+        exchange: Callable[[Worker], Awaitable[dict[str, Any]]],
     ) -> Outcome:
         try:
             worker = await self._slots[function.name].ready()
@@ -189,8 +210,8 @@ class Invoker:
 
     async def _bounded(
         self,
-        worker: WorkerProcess,
-        exchange: Callable[[WorkerProcess], Awaitable[dict[str, Any]]],
+        worker: Worker,
+        exchange: Callable[[Worker], Awaitable[dict[str, Any]]],
     ) -> dict[str, Any]:
         try:
             async with asyncio.timeout(self._timeout):

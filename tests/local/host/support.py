@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
+from azure.eventhub import EventData
+from azure.eventhub.aio import EventHubProducerClient
 
 ROOT = Path(__file__).resolve().parents[3]
 APPS = Path(__file__).parent / "apps"
@@ -129,6 +131,13 @@ class HostProcess:
             assert time.monotonic() < deadline, f"{partitions} partitions for {function}"
             await asyncio.sleep(0.05)
 
+    async def busy(self) -> None:
+        """Wait until an invocation is running."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while not (await self.status())["in_flight"]:
+            assert time.monotonic() < deadline, "nothing runs"
+            await asyncio.sleep(0.02)
+
     def terminate(self) -> None:
         """Ask it to drain and stop."""
         self.process.send_signal(signal.SIGTERM)
@@ -140,9 +149,13 @@ class HostProcess:
 
 
 async def launch(
-    app: str, folder: Path, values: Mapping[str, str], *arguments: str
+    app: str | Path,
+    folder: Path,
+    values: Mapping[str, str],
+    *arguments: str,
+    capture: bool = False,
 ) -> asyncio.subprocess.Process:
-    """Start a host process without waiting for anything."""
+    """Start a host process without waiting for anything; `capture` its stderr too."""
     settings = write_settings(folder, values)
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "local.host", "--app", str(APPS / app), "--port", "0"),
@@ -150,6 +163,7 @@ async def launch(
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
         stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE if capture else None,
     )
 
 
@@ -161,6 +175,28 @@ def write_settings(folder: Path, values: Mapping[str, str]) -> Path:
     return settings
 
 
+class Hub:
+    """Sends to one hub, to the partition that a test names."""
+
+    def __init__(self, connection_string: str, name: str) -> None:
+        self._producer = EventHubProducerClient.from_connection_string(
+            connection_string, eventhub_name=name
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._producer.close()
+
+    async def send(self, *bodies: str | EventData, partition: int = 0) -> None:
+        """Publish a batch."""
+        batch = await self._producer.create_batch(partition_id=str(partition))
+        for body in bodies:
+            batch.add(body if isinstance(body, EventData) else EventData(body))
+        await self._producer.send_batch(batch)
+
+
 class Notes:
     """What the functions of `apps/events` have noted, over all worker processes."""
 
@@ -169,14 +205,19 @@ class Notes:
         self.folder = folder
 
     def all(self, what: str) -> list[dict[str, Any]]:
-        """The notes of one kind."""
+        """The notes of one kind, oldest first."""
         lines = (line for file in self.folder.glob("*.jsonl") for line in file.open())
         notes = [json.loads(line) for line in lines if line.endswith("\n")]
-        return [note for note in notes if note["what"] == what]
+        found = [note for note in notes if note["what"] == what]
+        return sorted(found, key=lambda note: float(note["time"]))
 
     def bodies(self, what: str) -> list[str]:
         """All bodies in the notes of one kind."""
         return [body for note in self.all(what) for body in note["bodies"]]
+
+    def count(self, what: str, body: str) -> int:
+        """How often a body has been noted."""
+        return self.bodies(what).count(body)
 
     async def seen(self, what: str, bodies: Sequence[str]) -> None:
         """Wait until every one of `bodies` has been noted."""

@@ -16,7 +16,8 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 def note(what: str, **details: object) -> None:
     """Append one line to the file that the test reads."""
-    line = json.dumps({"what": what, "pid": os.getpid(), **details}) + "\n"
+    details |= {"what": what, "pid": os.getpid(), "time": time.time()}
+    line = json.dumps(details) + "\n"
     with (Path(os.environ["NOTES"]) / f"{os.getpid()}.jsonl").open("a") as file:
         file.write(line)
 
@@ -68,7 +69,6 @@ async def collect(
         partition=metadata["PartitionContext"]["PartitionId"],
         sequence_numbers=[event.sequence_number for event in events],
         retry=context.retry_context.retry_count,
-        time=time.time(),
     )
     await behave(bodies)
     note("collected", bodies=bodies)
