@@ -38,8 +38,10 @@ BODY: dict[str, Any] = {"messages": [{"role": "user", "content": "Why?"}]}
 class Scene:
     """An intake with stores in memory, and what they hold."""
 
-    def __init__(self, publisher: FakePublisher | None = None) -> None:
-        self.groups = FakeGroups()
+    def __init__(
+        self, publisher: FakePublisher | None = None, *, groups: FakeGroups | None = None
+    ) -> None:
+        self.groups = groups or FakeGroups()
         self.blobs = FakeBlobs()
         self.publisher = publisher or FakePublisher()
         self.clock = VirtualClock()
@@ -437,15 +439,11 @@ async def test_a_key_has_a_reasonable_length(key: str) -> None:
 
 @in_virtual_time
 async def test_a_key_whose_record_is_not_visible_yet_is_not_guessed_about() -> None:
-    scene = Scene()
-    await scene.accept([BODY], idempotency_key="k")
-
-    class Blind(FakeGroups):
+    class Lagging(FakeGroups):
         async def read(self, bucket: str, record_id: str) -> dict[str, Any] | None:
             return None
 
-    blind = Blind()
-    blind.records = scene.groups.records
-    scene.intake._groups = blind  # the same records, seen by a reader that lags behind
+    scene = Scene(groups=Lagging())
+    await scene.accept([BODY], idempotency_key="k")
     error = await scene.refused([BODY], idempotency_key="k")
     assert (error.status, error.code) == (503, "idempotency_unknown")
