@@ -1,0 +1,1 @@
+"""Measurements of the project; each runnable one is `./dev bench NAME`."""
