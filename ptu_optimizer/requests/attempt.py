@@ -116,14 +116,14 @@ class Attempts:
             attempt, ends_at=ends_at, until=started + self._timing.write_budget
         )
         if created is not Created.CREATED:
-            step = await self._look(attempt, created, seen)
+            step = await self._look(event, attempt, created, seen)
             if not isinstance(step, Ours):
                 return _ended_or(step)
         # 4: checked again just before calling, also after "it is ours"
         left = started + self._timing.call_limit - self._clock.monotonic()
         if left < self._timing.least_call:
             return await self._release(
-                attempt, started, seen, ends_at, why="its lease was nearly over", failures=0
+                event, attempt, started, seen, ends_at, why="its lease was nearly over", failures=0
             )
         result = await self._caller.complete(
             deployment=event.deployment,
@@ -167,6 +167,7 @@ class Attempts:
             case Throttled():
                 # 6: a 429 adds a slot, not a failure
                 return await self._release(
+                    event,
                     attempt,
                     started,
                     seen,
@@ -188,6 +189,7 @@ class Attempts:
                         error=_exhausted(failures, result),
                     )
                 return await self._release(
+                    event,
                     attempt,
                     started,
                     seen,
@@ -232,6 +234,7 @@ class Attempts:
 
     async def _release(
         self,
+        event: RequestEvent,
         attempt: Slot,
         started: float,
         seen: Sighting,
@@ -255,12 +258,14 @@ class Attempts:
         until = started + self._timing.call_limit + self._timing.write_budget
         created = await self._ledger.create(released, ends_at=ends_at, until=until)
         if created is not Created.CREATED:
-            step = await self._look(released, created, seen)
+            step = await self._look(event, released, created, seen)
             if not isinstance(step, Ours):
                 return _ended_or(step)
         return Released(released.n + 1, released.failures, released.not_before, why)
 
-    async def _look(self, slot: Slot, created: Created, seen: Sighting) -> Step:
+    async def _look(
+        self, event: RequestEvent, slot: Slot, created: Created, seen: Sighting
+    ) -> Step:
         """Someone was here, or nobody knows: read and do what the ledger says."""
         until = self._clock.monotonic() + self._timing.write_budget / 2
         try:
@@ -268,7 +273,8 @@ class Attempts:
         except DependencyUnavailable as error:
             _log.warning("the ledger cannot be read", extra={"reason": error.reason})
             why = "its ledger cannot be read now"
-            return Later(slot.n, self._clock.now() + VISIBILITY_DELAY_SECONDS, why)
+            # 1: nothing was seen, so nothing but what the event carries already
+            return Later(event.slot, self._clock.now() + VISIBILITY_DELAY_SECONDS, why)
         return next_step(
             records.slots,
             n=slot.n,

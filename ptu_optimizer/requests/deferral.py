@@ -29,10 +29,12 @@ class _Published:
 
 
 class PublishedMemory:
-    """The highest (slot, deferrals) that this process published per request.
+    """The highest (deferrals, slot) that this process published per request.
 
     A copy that is strictly lower is stale: a newer one of ours is on the hub. An equal one is the
-    newer one. Forgotten in time, so that a lost event can be published again.
+    newer one. Deferrals come first, since every publication adds one, while a copy may carry a
+    lower slot than the one it replaces: the only copy of a request must never look stale to its
+    own publisher. Forgotten in time, so that a lost event can be published again.
     """
 
     def __init__(self, *, clock: Clock, timing: Timing) -> None:
@@ -50,11 +52,11 @@ class PublishedMemory:
         if known.forget_at <= self._clock.now():
             del self._published[event.request_id]
             return False
-        return (event.slot, event.deferrals) < known.version
+        return (event.deferrals, event.slot) < known.version
 
     def remember(self, event: RequestEvent) -> None:
         now = self._clock.now()
-        version = (event.slot, event.deferrals)
+        version = (event.deferrals, event.slot)
         known = self._published.pop(event.request_id, None)
         if known is not None and known.forget_at > now:
             version = max(version, known.version)

@@ -184,7 +184,7 @@ class Dispatcher:
                 requests.append((event, delivered))
         duplicates = await asyncio.gather(*map(self._outcomes.deliver, results))
         invocation.report.annotations.extend(filter(None, duplicates))
-        return requests
+        return _newest_copies(requests)
 
     async def _guarded(
         self, event: RequestEvent, delivered: DeliveredEvent, invocation: _Invocation
@@ -428,6 +428,22 @@ class Dispatcher:
             "body_base64": base64.b64encode(delivered.raw).decode(),
             "ttl": DEAD_LETTER_TTL_SECONDS,
         }
+
+
+def _newest_copies(
+    requests: Sequence[tuple[RequestEvent, DeliveredEvent]],
+) -> list[tuple[RequestEvent, DeliveredEvent]]:
+    """Copies of a request that meet in a batch become one (10): the newest speaks for all."""
+    newest: dict[str, tuple[RequestEvent, DeliveredEvent]] = {}
+    for event, delivered in requests:
+        known = newest.get(event.request_id)
+        if known is None or _age(event, delivered) >= _age(*known):
+            newest[event.request_id] = (event, delivered)
+    return list(newest.values())
+
+
+def _age(event: RequestEvent, delivered: DeliveredEvent) -> tuple[int, int, float]:
+    return event.deferrals, event.slot, delivered.enqueued_at
 
 
 class _Call:
