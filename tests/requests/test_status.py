@@ -99,7 +99,9 @@ async def error_of(awaitable: Any) -> AppError:
         pytest.param(GROUP.text, id="a group's id"),
         pytest.param(GROUP.request_id(2), id="beyond the group"),
         pytest.param(
-            IdMint(b"another key").mint(created_at=EPOCH, ends_at=2 * EPOCH, count=1).request_id(0),
+            IdMint(b"another key")
+            .mint(created_at=EPOCH, ends_at=EPOCH + 60, count=1)
+            .request_id(0),
             id="of another key",
         ),
     ],
