@@ -37,7 +37,11 @@ class HttpServer:
         request_type = base.RequestTrackerMeta.get_request_type()
 
         async def catch_all(request: Any) -> Any:
-            return await invocations.run_http(request.scope[_INVOCATION], request)
+            header = request.scope[_INVOCATION]
+            answer = await invocations.run_http(header, request)
+            if answer is None:  # the real worker takes it for an answer that never came
+                raise ValueError(f"No http response found for invocation {header['id']}")
+            return answer
 
         # FastAPI reads the annotation, which is known only now.
         catch_all.__annotations__ = {"request": request_type}

@@ -97,6 +97,20 @@ async def test_a_function_that_raises_is_an_internal_error(client: aiohttp.Clien
         assert answer.status == 204
 
 
+async def test_a_function_that_returns_nothing_is_an_internal_error_as_in_azure(
+    client: aiohttp.ClientSession,
+) -> None:
+    async with client.get("/forgotten") as answer:
+        assert answer.status == 500
+
+
+async def test_an_http_exception_of_fastapi_keeps_its_status(
+    client: aiohttp.ClientSession,
+) -> None:
+    async with client.get("/refusing") as answer:
+        assert (answer.status, await answer.json()) == (418, {"detail": "a teapot"})
+
+
 async def test_functions_that_are_not_coroutines_run_in_threads(
     client: aiohttp.ClientSession,
 ) -> None:

@@ -13,6 +13,7 @@ from azurefunctions.extensions.http.fastapi import (
     Response,
     StreamingResponse,
 )
+from fastapi import HTTPException
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 disconnects: list[str] = []
@@ -60,6 +61,17 @@ async def ignore(req: Request) -> Response:
 @app.route(route="broken", methods=["GET"])
 async def broken(req: Request) -> Response:
     raise ValueError("broken on purpose")
+
+
+@app.route(route="forgotten", methods=["GET"])
+async def forgotten(req: Request) -> Response:
+    """Returns nothing, as a function whose author forgot to."""
+    return None  # type: ignore[return-value]
+
+
+@app.route(route="refusing", methods=["GET"])
+async def refusing(req: Request) -> Response:
+    raise HTTPException(418, "a teapot")
 
 
 @app.route(route="stream", methods=["GET"])
