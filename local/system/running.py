@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from collections.abc import Coroutine
 from typing import Any
 
@@ -23,6 +24,7 @@ async def _cancelled_by_signals(main: Coroutine[Any, Any, int]) -> int:
 
     def stop(number: int) -> None:
         if not asked:  # a second one must not interrupt the cleaning up
+            print("\nstopping ...", file=sys.stderr, flush=True)
             task.cancel()
         asked.append(number)
 
