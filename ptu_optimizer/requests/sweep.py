@@ -97,7 +97,7 @@ class Sweep:
         self._longest = longest_deadline_seconds
         self._pause = pause_seconds
         self._run_seconds = run_seconds
-        self._finished_buckets: set[str] = set()
+        self._finished_until: dict[str, float] = {}
         self._next_look: dict[str, float] = {}
 
     async def run(self) -> SweepReport:
@@ -117,9 +117,21 @@ class Sweep:
                 if self._clock.monotonic() > ends:
                     _log.warning("the sweep ran out of time", extra={"bucket": bucket})
                     return run.report()
-                await self._look_at(record, run)
+                try:
+                    await self._look_at(record, run)
+                except InputMissing as error:
+                    # its requests expire at its latest deadline; the other groups go on
+                    _log.error(
+                        "the inputs of a group are gone",
+                        extra={"group": record["id"], "reason": str(error)},
+                    )
+                    self._next_look[record["id"]] = min(
+                        self._clock.now() + LONGEST_PAUSE_SECONDS,
+                        max(self._clock.now(), record["latest_deadline"]),
+                    )
             if not open_groups and self._is_past(bucket):
-                self._finished_buckets.add(bucket)
+                # not for ever: the retry of an Idempotency-Key stores its group hours later
+                self._finished_until[bucket] = self._clock.now() + LONGEST_PAUSE_SECONDS
         return run.report()
 
     def _buckets(self) -> Iterable[str]:
@@ -131,9 +143,13 @@ class Sweep:
             bucket_of(min(start + hour * BUCKET_SECONDS, now + self._timing.skew))
             for hour in range(hours)
         )
-        self._finished_buckets &= wanted.keys()
+        self._finished_until = {
+            bucket: until
+            for bucket, until in self._finished_until.items()
+            if bucket in wanted and until > now
+        }
         self._next_look = {k: due for k, due in self._next_look.items() if due > start}
-        return [bucket for bucket in wanted if bucket not in self._finished_buckets]
+        return [bucket for bucket in wanted if bucket not in self._finished_until]
 
     def _is_past(self, bucket: str) -> bool:
         """No group can be created in it any more: an intake may still be at work for a while."""
@@ -210,8 +226,9 @@ class Sweep:
             n = may_end(slots, now=now, skew=self._timing.skew, cancelling=False)
             if n is None:
                 continue  # a live attempt
-            if now >= work.record["earliest_deadline"] and now >= (
-                (await self._item(work, index)).deadline
+            if now >= work.record["latest_deadline"] or (
+                now >= work.record["earliest_deadline"]
+                and now >= (await self._item(work, index)).deadline
             ):
                 ended += await self._expire(work, index, n, top, run)
             elif (
@@ -246,6 +263,7 @@ class Sweep:
     async def _publish_again(
         self, work: _GroupWork, slice_id: str, lost: Sequence[int], known: _Slice, run: _Run
     ) -> None:
+        packed = await self._packed(work)
         now = self._clock.now()
         mark: JsonObject = {
             "id": f"{slice_id}:sweep:{len(known.marks)}",
@@ -258,7 +276,6 @@ class Sweep:
         if await self._store.create(mark) is not Created.CREATED:
             return  # another sweep does this round, or nobody knows: the next round will
         events: list[RequestEvent] = []
-        packed = await self._packed(work)
         for index in lost:
             request_id = work.group.request_id(index)
             top = head(known.slots.get(request_id, ()))
@@ -288,7 +305,12 @@ class Sweep:
     async def _expire(
         self, work: _GroupWork, index: int, n: int, top: Slot | None, run: _Run
     ) -> int:
-        item = await self._item(work, index)
+        details: JsonObject = {"error": DEADLINE_EXCEEDED}
+        try:
+            item = await self._item(work, index)
+            details |= {"custom_id": item.custom_id, "metadata": item.metadata}
+        except InputMissing:
+            _log.warning("a request expires without its labels", extra={"group": work.group.text})
         created = await self._ledger.create(
             Slot(
                 request_id=work.group.request_id(index),
@@ -297,11 +319,7 @@ class Sweep:
                 claim_token=new_token(),
                 at=self._clock.now(),
                 failures=top.failures if top is not None else 0,
-                details={
-                    "error": DEADLINE_EXCEEDED,
-                    "custom_id": item.custom_id,
-                    "metadata": item.metadata,
-                },
+                details=details,
             ),
             ends_at=work.group.ends_at,
             until=self._clock.monotonic() + self._timing.write_budget,
@@ -312,6 +330,7 @@ class Sweep:
         return 1
 
     async def _packed(self, work: _GroupWork) -> PackedInputs:
+        """Raises InputMissing, DependencyUnavailable."""
         if work.packed is None:
             record = work.record
             if not record["in_blob"]:
@@ -319,10 +338,7 @@ class Sweep:
                 if full is None:
                     raise DependencyUnavailable("Cosmos DB", "a group record is not visible")
                 record = full
-            try:
-                work.packed = await self._inputs.all_items(work.group, record)
-            except InputMissing as error:
-                raise DependencyUnavailable("Blob storage", str(error)) from None
+            work.packed = await self._inputs.all_items(work.group, record)
         return work.packed
 
     async def _item(self, work: _GroupWork, index: int) -> Item:
