@@ -1,17 +1,14 @@
-"""What the end-to-end tests of the host share: Azurite, a host process, notes of the app."""
+"""What the end-to-end tests of the host share: a host process, notes of the app."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
-import shutil
 import signal
-import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,15 +18,9 @@ from azure.eventhub.aio import EventHubProducerClient
 
 ROOT = Path(__file__).resolve().parents[3]
 APPS = Path(__file__).parent / "apps"
-AZURITE = ROOT / "local" / "azurite" / "node_modules" / "azurite" / "dist" / "src" / "blob"
 
 DEADLINE_SECONDS = 30.0
 """How long real processes and sockets may take; nothing waits that long when all is well."""
-
-STORAGE_KEY = (
-    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-)
-"""Azurite's account key: published by Microsoft, the same everywhere, no secret."""
 
 
 async def until(condition: Callable[[], bool], what: str) -> None:
@@ -39,38 +30,6 @@ async def until(condition: Callable[[], bool], what: str) -> None:
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {DEADLINE_SECONDS:g} s in vain for {what}")
         await asyncio.sleep(0.02)
-
-
-def free_port() -> int:
-    """A port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@asynccontextmanager
-async def azurite() -> AsyncIterator[str]:
-    """A blob service in memory; its connection string."""
-    node = shutil.which("node") or str(Path(sys.prefix) / "bin" / "node")
-    port = free_port()
-    process = await asyncio.create_subprocess_exec(
-        *(node, str(AZURITE / "main.js"), "--blobPort", str(port)),
-        *("--inMemoryPersistence", "--skipApiVersionCheck", "--silent", "--disableTelemetry"),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        assert process.stdout is not None
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            while b"successfully listens" not in await process.stdout.readline():
-                assert process.returncode is None, "Azurite did not start"
-        yield (
-            "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
-            f"AccountKey={STORAGE_KEY};"
-            f"BlobEndpoint=http://127.0.0.1:{port}/devstoreaccount1;"
-        )
-    finally:
-        process.terminate()
-        await process.wait()
 
 
 class HostProcess:
@@ -123,6 +82,13 @@ class HostProcess:
     async def worker_pids(self) -> dict[str, int]:
         """Process ids by worker label."""
         return {worker["worker"]: worker["pid"] for worker in (await self.status())["workers"]}
+
+    async def replaced(self, worker: str, pid: int) -> None:
+        """Wait until another process has taken a worker's place."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while (await self.worker_pids())[worker] in (pid, None):
+            assert time.monotonic() < deadline, "no new worker"
+            await asyncio.sleep(0.02)
 
     async def owning(self, function: str, partitions: int) -> None:
         """Wait until it owns that many partitions of the function's hub."""

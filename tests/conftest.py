@@ -1,0 +1,16 @@
+"""Fixtures that tests of several parts share."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from tests.support.azurite import azurite
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def storage() -> AsyncIterator[str]:
+    """The connection string of an Azurite that lives as long as the tests."""
+    async with azurite() as connection_string:
+        yield connection_string
