@@ -196,6 +196,7 @@ async def test_a_killed_worker_fails_its_requests_and_is_replaced(
     answer = await running
     assert answer.status == 502
     assert "the worker" in await answer.text()
+    await host.replaced("all", before)
     async with client.get("/slow", params={"seconds": "0"}) as answer:
         assert (await answer.json())["pid"] != before
 

@@ -66,7 +66,7 @@ async def broken(req: Request) -> Response:
 @app.route(route="forgotten", methods=["GET"])
 async def forgotten(req: Request) -> Response:
     """Returns nothing, as a function whose author forgot to."""
-    return None  # type: ignore[return-value]
+    return None
 
 
 @app.route(route="refusing", methods=["GET"])
