@@ -43,8 +43,10 @@ def copy(
         pytest.param(2, 3, False, id="the same: the copy itself, coming back"),
         pytest.param(2, 2, True, id="fewer deferrals: an older copy"),
         pytest.param(2, 4, False, id="more deferrals: a newer copy, of another process"),
-        pytest.param(1, 9, True, id="an older slot"),
-        pytest.param(3, 0, False, id="a newer slot, however few deferrals"),
+        pytest.param(9, 2, True, id="fewer deferrals, however new its slot"),
+        pytest.param(1, 4, False, id="more deferrals, however old its slot"),
+        pytest.param(1, 3, True, id="an older slot among equals"),
+        pytest.param(3, 3, False, id="a newer slot among equals"),
     ],
 )
 @in_virtual_time
@@ -64,9 +66,18 @@ async def test_what_was_never_published_is_not_stale() -> None:
 @in_virtual_time
 async def test_the_highest_publication_counts_in_whatever_order_they_went_out() -> None:
     memory = PublishedMemory(clock=VirtualClock(), timing=TIMING)
-    memory.remember(copy(slot=2, deferrals=3))
     memory.remember(copy(slot=1, deferrals=7))
-    assert memory.is_stale(copy(slot=2, deferrals=2))
+    memory.remember(copy(slot=2, deferrals=3))
+    assert memory.is_stale(copy(slot=2, deferrals=6))
+
+
+@in_virtual_time
+async def test_the_only_copy_of_a_request_never_looks_stale_to_its_own_publisher() -> None:
+    memory = PublishedMemory(clock=VirtualClock(), timing=TIMING)
+    memory.remember(copy(slot=3, deferrals=5))
+    # its lease not taken over, the next copy carries the slot that refused it, a lower one
+    memory.remember(copy(slot=2, deferrals=6))
+    assert not memory.is_stale(copy(slot=2, deferrals=6))
 
 
 @pytest.mark.parametrize(

@@ -61,8 +61,10 @@ def reading_of(seats: int) -> Reading:
     )
 
 
-async def enter(gate: Gate, *, work: float = 1.0, patience: Patience = PATIENT) -> Permit:
-    passed = await gate.enter(work=work, patience=patience)
+async def enter(
+    gate: Gate, *, work: float = 1.0, patience: Patience = PATIENT, overtakes: bool = False
+) -> Permit:
+    passed = await gate.enter(work=work, patience=patience, overtakes=overtakes)
     assert isinstance(passed, Permit), passed
     return passed
 
@@ -175,6 +177,34 @@ async def test_as_many_pass_as_there_are_seats() -> None:
     gate.observe(reading_of(10))
     await asyncio.gather(*waiting)
     assert gate.in_flight == 10
+
+
+@in_virtual_time
+async def test_who_overtakes_passes_before_all_who_do_not_and_keeps_order_among_equals() -> None:
+    gate = gate_of(Seats(1))
+    order: list[str] = []
+
+    async def one(name: str, *, overtakes: bool = False) -> None:
+        permit = await enter(gate, overtakes=overtakes)
+        order.append(name)
+        await asyncio.sleep(1)
+        permit.end()
+
+    holder = await enter(gate)
+    crowd = [asyncio.create_task(one(name)) for name in ("bulk 1", "bulk 2")]
+    await settle()
+    crowd += [asyncio.create_task(one(name, overtakes=True)) for name in ("soon 1", "soon 2")]
+    await settle()
+    holder.end()
+    await asyncio.gather(*crowd)
+    assert order == ["soon 1", "soon 2", "bulk 1", "bulk 2"]
+
+
+@in_virtual_time
+async def test_who_overtakes_still_waits_for_admission() -> None:
+    why = await gate_of(Seats(0)).enter(work=1, patience=PATIENT, overtakes=True)
+    assert why == "closed for the test"
+    assert now() == pytest.approx(30)
 
 
 # --- patience -----------------------------------------------------------------------------------
@@ -310,7 +340,7 @@ async def test_no_seat_is_lost_in_a_crowd_that_comes_goes_and_is_cancelled() -> 
     async def one(number: int) -> None:
         await asyncio.sleep(number % 7)
         patience = Patience(hold_seconds=number % 5, until=now() + number % 11)
-        passed = await gate.enter(work=1, patience=patience)
+        passed = await gate.enter(work=1, patience=patience, overtakes=number % 3 == 0)
         assert gate.in_flight <= 10
         if isinstance(passed, Permit):
             await asyncio.sleep(number % 4)
