@@ -20,8 +20,8 @@ class Container:
         self._ids: set[tuple[str, str]] = set()
         self.down_until = 0.0
         self.reads_down_until = 0.0
-        self.hidden = False
-        """Whether readers see nothing, however often they look."""
+        self.visible_until = float("inf")
+        """What was committed after this time no reader sees, however often he looks."""
 
     def create(self, record: JsonObject, by: str = "a test") -> bool:
         """Whether it landed; False if there is a record of this id."""
@@ -44,7 +44,7 @@ class Container:
     def partition(self, key: str, as_of: float = float("inf")) -> list[JsonObject]:
         newest: dict[str, JsonObject] = {}
         for at, record in self._log[key]:
-            if at <= as_of and not self.hidden:
+            if at <= min(as_of, self.visible_until):
                 newest[record["id"]] = record
         return list(newest.values())
 

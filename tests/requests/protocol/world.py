@@ -199,14 +199,15 @@ class World:
         *events: RequestEvent | ResultEvent,
         hub: str = REQUESTS,
         enqueued: float | None = None,
+        to: int = 0,
     ) -> Report:
-        """Deliver one batch to the first process; `enqueued` is when the hub took it, else now."""
+        """Deliver one batch to one process; `enqueued` is when the hub took it, else now."""
         at = EPOCH + (self.now() if enqueued is None else enqueued)
         delivered = [
             DeliveredEvent(raw=event.encode(), sequence_number=i, enqueued_at=at)
             for i, event in enumerate(events)
         ]
-        return await self.process().handle(Delivery(hub=hub, partition="0", events=delivered))
+        return await self.process(to).handle(Delivery(hub=hub, partition="0", events=delivered))
 
     def on_hub(self, hub: str = REQUESTS_LATER) -> list[RequestEvent | ResultEvent]:
         """Everything that was ever published there."""
