@@ -18,6 +18,37 @@ class Created(Enum):
     UNKNOWN = "unknown"
 
 
+SLICE_FIELDS = (
+    "id",
+    "request_id",
+    "n",
+    "kind",
+    "type",
+    "claim_token",
+    "at",
+    "failures",
+    "lease_until",
+    "not_before",
+    "deferrals",
+)
+"""What `LedgerStore.slice` tells of a record: no bodies and no responses."""
+
+BUCKET_FIELDS = (
+    "id",
+    "type",
+    "group_id",
+    "created_at",
+    "earliest_deadline",
+    "latest_deadline",
+    "in_blob",
+    "hub",
+    "partition",
+    "sequence_number",
+    "enqueued_at",
+)
+"""What `GroupStore.bucket` tells of a record: no items."""
+
+
 class LedgerStore(Protocol):
     """The container `requests`."""
 
@@ -30,7 +61,7 @@ class LedgerStore(Protocol):
         ...
 
     def slice(self, slice_id: str) -> AsyncIterator[JsonObject]:
-        """Every record of a slice, without bodies and responses. Raises DependencyUnavailable."""
+        """Every record of a slice, its SLICE_FIELDS only. Raises DependencyUnavailable."""
         ...
 
 
@@ -44,7 +75,7 @@ class GroupStore(Protocol):
         ...
 
     async def bucket(self, bucket: str) -> list[JsonObject]:
-        """Every record of a bucket, without items. Raises DependencyUnavailable."""
+        """Every record of a bucket, its BUCKET_FIELDS only. Raises DependencyUnavailable."""
         ...
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.requests.model import JsonObject
-from ptu_optimizer.requests.ports import Created
+from ptu_optimizer.requests.ports import BUCKET_FIELDS, SLICE_FIELDS, Created
 
 COSMOS = "Cosmos DB"
 
@@ -82,7 +82,7 @@ class FakeGroups(_Creates):
     async def bucket(self, bucket: str) -> list[JsonObject]:
         self._reach()
         return [
-            {k: copy.deepcopy(v) for k, v in record.items() if k != "items"}
+            {name: copy.deepcopy(record[name]) for name in BUCKET_FIELDS if name in record}
             for (place, _), record in self.records.items()
             if place == bucket
         ]
@@ -105,7 +105,7 @@ class FakeRequests(_Creates):
         self._reach()
         for (place, _), record in list(self.records.items()):
             if place == slice_id:
-                yield {k: v for k, v in record.items() if k not in ("body", "response")}
+                yield {name: record[name] for name in SLICE_FIELDS if name in record}
 
 
 class FakeCapacity:
