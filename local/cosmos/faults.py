@@ -68,8 +68,11 @@ class Faults:
 
     _waiting: list[_Fault] = field(default_factory=list)
 
-    def fail_writes(self, count: int = 1, *, status: int = 503, where: Where = _any_write) -> None:
-        """Refuse the next `count` writes; nothing of them is kept."""
+    def fail_writes(self, count: int = 1, *, status: int = 408, where: Where = _any_write) -> None:
+        """Refuse the next `count` writes; nothing of them is kept.
+
+        azure-cosmos repeats a write once by itself on 503, and on 408 and 500 not at all.
+        """
         self._add(_Fault(_When.BEFORE, count, where, lambda: unavailable(status)))
 
     def throttle(
@@ -83,7 +86,8 @@ class Faults:
     ) -> None:
         """Do the next `count` writes, then answer `status` (408, 503); None drops the connection.
 
-        What was written stays written: an ambiguous write.
+        What was written stays written: an ambiguous write. azure-cosmos repeats it by itself once
+        on 503, and on a dropped connection unless `retry_total` is 0: a create then meets itself.
         """
         self._add(
             _Fault(

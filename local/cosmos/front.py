@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
@@ -128,14 +129,18 @@ async def _read(request: web.BaseRequest) -> Call:
             size += len(chunk)
             if size > MAX_BODY_BYTES:
                 raise too_large()
-    path = request.raw_path.partition("?")[0]
     return Call(
         method=request.method,
-        segments=tuple(unquote(segment) for segment in path.split("/") if segment),
+        segments=_segments(request.raw_path.partition("?")[0]),
         headers=request.headers,
         body=b"".join(chunks),
         base_url=f"{request.scheme}://{request.host}/",
     )
+
+
+@lru_cache(maxsize=1_024)
+def _segments(path: str) -> tuple[str, ...]:
+    return tuple(unquote(segment) for segment in path.split("/") if segment)
 
 
 def _refusal(error: CosmosError) -> Answer:

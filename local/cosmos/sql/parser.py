@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
+from .cursor import Cursor, outside
 from .lexer import KEYWORDS, Token, tokenize, unquote
 from .syntax import (
     And,
@@ -47,10 +48,6 @@ _COMPARISONS: Final[dict[str, Callable[[Scalar, Scalar], Comparison]]] = {
     ">=": lambda left, right: Comparison(">=", left, right),
 }
 _CONSTANTS: Final = {"TRUE": True, "FALSE": False, "NULL": None, "UNDEFINED": UNDEFINED}
-_ELSEWHERE: Final = frozenset({"JOIN", "GROUP", "HAVING", "DISTINCT", "EXISTS", "BETWEEN", "LIKE"})
-_ARITHMETIC: Final = frozenset(
-    ["+", "-", "*", "/", "%", "&", "|", "^", "~", "?", "??", "||", "<<", ">>"]
-)
 
 
 @lru_cache(maxsize=512)
@@ -59,10 +56,9 @@ def parse(text: str) -> Query:
     return _Parser(text).query()
 
 
-class _Parser:
+class _Parser(Cursor):
     def __init__(self, text: str) -> None:
-        self._tokens = tokenize(text)
-        self._next = 0
+        super().__init__(tokenize(text))
         self._depth = 0
         self._alias = ""
 
@@ -71,12 +67,18 @@ class _Parser:
     def query(self) -> Query:
         self._need("SELECT")
         if self._peek().keyword == "DISTINCT":
-            raise _outside("DISTINCT")
+            raise outside("DISTINCT")
         top = self._number() if self._take("TOP") else None
-        # the alias is only known after FROM, and the selection needs it
-        self._alias = self._find_alias()
+        # the selection needs the name that comes after it, in FROM
+        selection_at = self._next
+        self._next = self._find("FROM")
+        self._alias = self._source()
+        behind_source = self._next
+        self._next = selection_at
         selection = self._selection()
-        self._source()
+        if self._peek().keyword != "FROM":
+            raise self._unexpected()
+        self._next = behind_source
         where = self._scalar() if self._take("WHERE") else None
         order = self._order()
         offset = limit = None
@@ -89,34 +91,27 @@ class _Parser:
         if top is not None and offset is not None:
             raise SqlError("'TOP' and 'OFFSET LIMIT' cannot be used together.")
         if isinstance(selection, Count) and (order or top is not None or offset is not None):
-            raise _outside("COUNT with ORDER BY, TOP or OFFSET LIMIT")
+            raise outside("COUNT with ORDER BY, TOP or OFFSET LIMIT")
         return Query(
             selection=selection, where=where, order=order, top=top, offset=offset, limit=limit
         )
 
-    def _find_alias(self) -> str:
-        for index, token in enumerate(self._tokens):
-            if token.keyword == "FROM":
-                name, second = self._tokens[index + 1], self._tokens[index + 2 : index + 4]
-                if second and second[0].keyword == "AS":
-                    return second[1].text if len(second) > 1 else ""
-                if second and second[0].kind == "word" and second[0].keyword not in KEYWORDS:
-                    return second[0].text
-                return name.text
-        raise SqlError("A query without FROM is not part of the local subset of SQL.")
-
-    def _source(self) -> None:
+    def _source(self) -> str:
+        """The name that items go by."""
         self._need("FROM")
         token = self._take_token()
         if token.text == "(":
-            raise _outside("a subquery")
+            raise outside("a subquery")
         if token.kind != "word" or token.keyword in KEYWORDS:
             raise self._unexpected(token)
         following = self._peek()
         if following.text in (".", "[") or following.keyword == "IN":
-            raise _outside("FROM with a path or IN")
+            raise outside("FROM with a path or IN")
         if self._take("AS") or (following.kind == "word" and following.keyword not in KEYWORDS):
-            self._take_token()
+            token = self._take_token()
+            if token.kind != "word" or token.keyword in KEYWORDS:
+                raise self._unexpected(token)
+        return token.text
 
     def _selection(self) -> Selection:
         if self._take_sign("*"):
@@ -139,7 +134,7 @@ class _Parser:
         argument = self._scalar()
         self._need_sign(")")
         if not isinstance(argument, Constant) or argument.value is UNDEFINED:
-            raise _outside("COUNT of anything but a constant, as in COUNT(1)")
+            raise outside("COUNT of anything but a constant, as in COUNT(1)")
         return Count()
 
     def _column(self) -> Column:
@@ -150,15 +145,15 @@ class _Parser:
                 raise self._unexpected(name)
             return Column(name.text, value)
         if not isinstance(value, Property):
-            raise _outside("a column that is not a property and has no AS")
+            raise outside("a column that is not a property and has no AS")
         last = value.names[-1] if value.names else self._alias
         if not isinstance(last, str):
-            raise _outside("an array's member as a column without AS")
+            raise outside("an array's member as a column without AS")
         return Column(last, value)
 
     def _order(self) -> tuple[Order, ...]:
         if self._peek().keyword == "GROUP":
-            raise _outside("GROUP BY")
+            raise outside("GROUP BY")
         if not self._take("ORDER"):
             return ()
         self._need("BY")
@@ -170,7 +165,7 @@ class _Parser:
     def _order_item(self) -> Order:
         value = self._scalar()
         if not isinstance(value, Property) or not value.names:
-            raise _outside("ORDER BY anything but properties")
+            raise outside("ORDER BY anything but properties")
         if self._take("DESC"):
             return Order(value, descending=True)
         self._take("ASC")
@@ -245,14 +240,14 @@ class _Parser:
                 return Constant(-_number(self._take_token().text))
             case "sign" if token.text == "(":
                 if self._peek().keyword == "SELECT":
-                    raise _outside("a subquery")
+                    raise outside("a subquery")
                 value = self._scalar()
                 self._need_sign(")")
                 return value
             case "sign" if token.text == "[":
                 return ArrayOf(self._list("]"))
             case "sign" if token.text == "{":
-                raise _outside("an object in a query")
+                raise outside("an object in a query")
         raise self._unexpected(token)
 
     def _word(self, token: Token) -> Scalar:
@@ -264,7 +259,7 @@ class _Parser:
             raise self._unexpected(token)
         if token.text != self._alias:
             if token.keyword == "UDF":
-                raise _outside("a user-defined function")
+                raise outside("a user-defined function")
             raise SqlError(f"Identifier '{token.text}' could not be resolved.")
         return Property(self._names())
 
@@ -296,12 +291,12 @@ class _Parser:
     def _call(self, token: Token) -> Scalar:
         name = token.keyword
         if name not in FUNCTIONS:
-            raise _outside(f"{name}()")
+            raise outside(f"{name}()")
         self._need_sign("(")
         arguments = self._list(")")
         least, most = FUNCTIONS[name]
         if not least <= len(arguments) <= most:
-            raise _outside(f"{name} with {len(arguments)} argument(s)")
+            raise outside(f"{name} with {len(arguments)} argument(s)")
         return Call(name, arguments)
 
     def _list(self, end: str) -> tuple[Scalar, ...]:
@@ -313,49 +308,6 @@ class _Parser:
             if self._take_sign(end):
                 return tuple(members)
             self._need_sign(",")
-
-    # -- tokens
-
-    def _peek(self, ahead: int = 0) -> Token:
-        return self._tokens[min(self._next + ahead, len(self._tokens) - 1)]
-
-    def _take_token(self) -> Token:
-        token = self._peek()
-        self._next += 1
-        return token
-
-    def _take(self, keyword: str) -> bool:
-        found = self._peek().keyword == keyword
-        self._next += found
-        return found
-
-    def _take_sign(self, sign: str) -> bool:
-        token = self._peek()
-        found = token.kind == "sign" and token.text == sign
-        self._next += found
-        return found
-
-    def _need(self, keyword: str) -> None:
-        if not self._take(keyword):
-            raise self._unexpected()
-
-    def _need_sign(self, sign: str) -> None:
-        if not self._take_sign(sign):
-            raise self._unexpected()
-
-    def _unexpected(self, token: Token | None = None) -> SqlError:
-        """What to say of a token that does not belong where it is."""
-        found = token or self._peek()
-        if found.keyword in _ELSEWHERE:
-            return _outside(found.keyword)
-        if found.kind == "sign" and found.text in _ARITHMETIC:
-            return _outside(f"the operator {found.text}")
-        what = f"'{found.text}'" if found.text else "the end"
-        return SqlError(f"Syntax error, incorrect syntax near {what} at {found.at}.")
-
-
-def _outside(what: str) -> SqlError:
-    return SqlError(f"{what} is not part of the local subset of SQL.")
 
 
 def _number(text: str) -> int | float:
