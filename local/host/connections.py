@@ -6,18 +6,18 @@ endpoint for Entra ID, with `CONN__credential=managedidentity` and `CONN__client
 
 from __future__ import annotations
 
-from typing import Any
-
-from azure.cosmos.aio import CosmosClient
-from azure.eventhub import TransportType
-from azure.eventhub.aio import EventHubConsumerClient
-from azure.eventhub.extensions.checkpointstoreblobaio import BlobCheckpointStore
-from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
-from azure.storage.blob.aio import BlobServiceClient
+from typing import TYPE_CHECKING, Any
 
 from local.host.bindings import CosmosOutput, EventHubTrigger
 from local.host.errors import RefusedError
 from local.host.settings import AppSettings
+
+if TYPE_CHECKING:  # each SDK is imported where a connection needs it: the host starts sooner
+    from azure.cosmos.aio import CosmosClient
+    from azure.eventhub import TransportType
+    from azure.eventhub.aio import EventHubConsumerClient
+    from azure.eventhub.extensions.checkpointstoreblobaio import BlobCheckpointStore
+    from azure.storage.blob.aio import BlobServiceClient
 
 STORAGE = "AzureWebJobsStorage"
 """The connection of the host itself: checkpoints, leases, timer status."""
@@ -42,6 +42,8 @@ def storage_connection_string(settings: AppSettings) -> str | None:
 
 def storage_client(settings: AppSettings) -> BlobServiceClient:
     """The host's own storage account."""
+    from azure.storage.blob.aio import BlobServiceClient
+
     text = storage_connection_string(settings)
     try:
         if text is not None:
@@ -54,6 +56,8 @@ def storage_client(settings: AppSettings) -> BlobServiceClient:
 
 def checkpoint_store(settings: AppSettings, container: str) -> BlobCheckpointStore:
     """The store of ownership and checkpoints; it brings a blob client of its own."""
+    from azure.eventhub.extensions.checkpointstoreblobaio import BlobCheckpointStore
+
     text = storage_connection_string(settings)
     if text is not None:
         return BlobCheckpointStore.from_connection_string(text, container, **_STORAGE_RETRIES)
@@ -78,6 +82,8 @@ def consumer_client(
     trigger: EventHubTrigger, settings: AppSettings, **options: Any
 ) -> EventHubConsumerClient:
     """A consumer of the trigger's hub; `options` as the SDK's constructor has them."""
+    from azure.eventhub.aio import EventHubConsumerClient
+
     text = settings.get(trigger.connection)
     section = settings.section(trigger.connection)
     try:
@@ -103,6 +109,8 @@ def consumer_client(
 
 def cosmos_client(output: CosmosOutput, settings: AppSettings) -> CosmosClient:
     """The Cosmos DB account of an output binding."""
+    from azure.cosmos.aio import CosmosClient
+
     text = settings.get(output.connection)
     section = settings.section(output.connection)
     try:
@@ -120,10 +128,14 @@ def cosmos_client(output: CosmosOutput, settings: AppSettings) -> CosmosClient:
 
 def transport(websockets: bool) -> TransportType:
     """The SDK's name of host.json's transportType."""
+    from azure.eventhub import TransportType
+
     return TransportType.AmqpOverWebsocket if websockets else TransportType.Amqp
 
 
 def _credential(section: dict[str, str]) -> Any:
+    from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
+
     if section.get("credential", "").lower() == "managedidentity":
         return ManagedIdentityCredential(client_id=section.get("clientid"))
     return DefaultAzureCredential()

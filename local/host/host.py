@@ -5,52 +5,39 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import secrets
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
-
-from azure.core.exceptions import AzureError, ResourceExistsError
-from azure.eventhub.extensions.checkpointstoreblobaio import BlobCheckpointStore
-from azure.storage.blob.aio import BlobServiceClient
+from typing import TYPE_CHECKING, Any, Self
 
 from local.host.admin import Admin
-from local.host.bindings import (
-    EventHubTrigger,
-    FunctionDefinition,
-    HttpTrigger,
-    TimerTrigger,
-    read_functions,
-)
-from local.host.connections import (
-    STORAGE,
-    checkpoint_store,
-    consumer_client,
-    storage_client,
-    transport,
-)
+from local.host.bindings import FunctionDefinition, HttpTrigger, read_functions
 from local.host.errors import RefusedError
-from local.host.event_hub_listener import CHECKPOINT_CONTAINER, EventHubListener
 from local.host.host_json import load_host_json
 from local.host.http_front import HttpFront
 from local.host.http_server import HttpServer
-from local.host.invoker import Invoker, Outcome, TriggerInput
+from local.host.invoker import Invoker
 from local.host.keys import Keys, load_keys
-from local.host.leases import HOSTS_CONTAINER, BlobLease, keep
 from local.host.options import HostOptions
 from local.host.outputs import CosmosOutputs
-from local.host.routes import RouteTable, build_route
+from local.host.routes import Route, RouteTable, build_route
 from local.host.settings import load_settings
-from local.host.timers import BlobMonitor, SystemClock, TimerListener
 from local.host.worker_process import WorkerProcess
 from local.host.worker_slot import WorkerSlot
+
+if TYPE_CHECKING:
+    from local.host.listeners import Listeners
 
 log = logging.getLogger("host")
 
 HTTP_WORKER = "http"
 """Label of the worker that HTTP functions share when isolating."""
+
+SHARED_WORKER = "all"
+"""Label of the only worker when not isolating."""
 
 
 class FunctionsHost:
@@ -64,19 +51,16 @@ class FunctionsHost:
         self._app = options.app.resolve()
         self._settings = load_settings(options.settings, options.environment)
         self._host_json = load_host_json(self._app / "host.json")
-        self._sockets = Path(tempfile.mkdtemp(prefix="functions-"))
-        self._slots: dict[str, WorkerSlot] = {}
-        self._functions: dict[str, FunctionDefinition] = {}
         self._outputs = CosmosOutputs(self._settings)
-        self._storage: BlobServiceClient | None = None
-        self._hubs: list[EventHubListener] = []
-        self._timers: list[TimerListener] = []
-        self._leases: list[BlobLease] = []
-        self._stores: list[BlobCheckpointStore] = []
-        self._tasks: list[asyncio.Task[Any]] = []
-        self._state = "Starting"
-        self._server: HttpServer | None = None
+        # Short, because the path of a Unix-domain socket may have some hundred characters only.
+        self._sockets = Path(tempfile.gettempdir()) / f"functions-{secrets.token_hex(6)}"
+        self._listening: socket.socket | None = None
+        self._slots: list[WorkerSlot] = []
+        self._functions: dict[str, FunctionDefinition] = {}
         self._invoker: Invoker | None = None
+        self._listeners: Listeners | None = None
+        self._server: HttpServer | None = None
+        self._state = "Starting"
 
     async def __aenter__(self) -> Self:
         try:
@@ -91,28 +75,22 @@ class FunctionsHost:
 
     async def start(self) -> None:
         """Index the app, check everything, then accept HTTP, events and timers."""
-        listening = self._bind()
-        first = WorkerSlot("first", self._launch)
-        self._slots["first"] = first
+        self._listening = self._bind()
+        self._sockets.mkdir(mode=0o700)
+        first = WorkerSlot(SHARED_WORKER, self._launch)
+        self._slots = [first]
         worker = await first.start()
         found = read_functions(worker.functions, self._settings)
         self._functions = {function.name: function for function in found}
-        slots = await self._place(first)
+        routes = RouteTable(self._routes())
         self._outputs.prepare(found)
-        self.keys = load_keys(
-            self._options.keys_path, [f.name for f in found if isinstance(f.trigger, HttpTrigger)]
-        )
+        self.keys = load_keys(self._options.keys_path, [r.function for r in routes.routes])
         invoker = self._invoker = Invoker(
-            slots=slots,
+            slots=await self._place(first),
             outputs=self._outputs,
             timeout_seconds=self._host_json.function_timeout_seconds,
         )
-        routes = RouteTable(self._routes())
-        for first_function, other in routes.overlaps():
-            log.warning(
-                "routes overlap; as in Azure, the first by name gets what both match",
-                extra={"first": first_function, "other": other},
-            )
+        await self._listen(found, invoker)
         front = HttpFront(
             functions=self._functions,
             routes=routes,
@@ -123,45 +101,37 @@ class FunctionsHost:
                 reports={"/admin/host/status": self.status, "/admin/functions": self._listing},
             ),
         )
-        await self._prepare_triggers(invoker)
-        self._server = HttpServer(front, listening, self._options.grace_seconds)
+        self._server = HttpServer(front, self._listening, self._options.grace_seconds)
         await self._server.begin()
-        for hub in self._hubs:
-            hub.start()
-        self._tasks += [asyncio.create_task(timer.run()) for timer in self._timers]
-        self._tasks += [asyncio.create_task(keep(lease)) for lease in self._leases]
+        if self._listeners is not None:
+            self._listeners.start()
         self._state = "Running"
+        _warn_of_overlaps(routes)
         log.info("host started", extra={"url": self.url, "functions": len(found)})
 
     async def stop(self, *, grace_seconds: float | None = None) -> None:
         """Drain: take nothing new, let running functions end, checkpoint nothing of them."""
         grace = self._options.grace_seconds if grace_seconds is None else grace_seconds
         self._state = "Stopping"
-        for hub in self._hubs:
-            hub.quiesce()
-        for timer in self._timers:
-            timer.quiesce()
+        # Before anything else, so that no batch that ends from now on is checkpointed.
+        if self._listeners is not None:
+            self._listeners.quiesce()
         if self._invoker is not None:
             self._invoker.drain()
-        for slot in self._slots.values():
+        for slot in self._slots:
             await slot.drain()
         try:
             await asyncio.wait_for(self._idle(), max(grace, 0.01))
         except TimeoutError:
             log.warning("functions still run after the grace period; their workers are stopped")
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(hub.close() for hub in self._hubs), return_exceptions=True)
-        await asyncio.gather(*(lease.release() for lease in self._leases), return_exceptions=True)
-        await asyncio.gather(*(slot.stop() for slot in self._slots.values()))
+        if self._listeners is not None:
+            await self._listeners.close()
+        await asyncio.gather(*(slot.stop() for slot in self._slots))
         if self._server is not None:
             await self._server.close()
+        elif self._listening is not None:
+            self._listening.close()
         await self._outputs.close()
-        for store in self._stores:
-            await store.close()
-        if self._storage is not None:
-            await self._storage.close()
         shutil.rmtree(self._sockets, ignore_errors=True)
         log.info("host stopped")
 
@@ -177,10 +147,10 @@ class FunctionsHost:
                     "pid": slot.worker.pid if slot.worker is not None else None,
                     "restarts": slot.restarts,
                 }
-                for slot in self._slots.values()
+                for slot in self._slots
             ],
-            "partitions": {hub.function: hub.partitions for hub in self._hubs},
-            "timers": [timer.function for timer in self._timers if timer.held],
+            "partitions": self._listeners.partitions() if self._listeners else {},
+            "timers": self._listeners.timers() if self._listeners else [],
             "in_flight": [
                 {"id": run.id, "function": run.function, "started": run.started}
                 for run in (self._invoker.in_flight.values() if self._invoker else ())
@@ -213,25 +183,23 @@ class FunctionsHost:
         )
 
     async def _place(self, first: WorkerSlot) -> dict[str, WorkerSlot]:
-        """Which worker runs which function; the first, which indexed the app, takes the first."""
+        """Which worker runs which function; the one that indexed the app takes the first group."""
         labels = {name: self._label(function) for name, function in self._functions.items()}
         by_label: dict[str, WorkerSlot] = {}
         for label in dict.fromkeys(labels.values()):
-            if by_label:
-                by_label[label] = WorkerSlot(label, self._launch)
-            else:
-                first.label = label
-                by_label[label] = first
-        self._slots = by_label
-        await asyncio.gather(*(slot.start() for slot in by_label.values() if slot is not first))
+            slot = WorkerSlot(label, self._launch) if by_label else first
+            slot.label = label
+            by_label[label] = slot
+        self._slots = list(by_label.values())
+        await asyncio.gather(*(slot.start() for slot in self._slots[1:]))
         return {name: by_label[label] for name, label in labels.items()}
 
     def _label(self, function: FunctionDefinition) -> str:
         if not self._options.isolate:
-            return "all"
+            return SHARED_WORKER
         return HTTP_WORKER if isinstance(function.trigger, HttpTrigger) else function.name
 
-    def _routes(self) -> Iterator[Any]:
+    def _routes(self) -> Iterator[Route]:
         for function in self._functions.values():
             if isinstance(function.trigger, HttpTrigger):
                 yield build_route(
@@ -241,73 +209,19 @@ class FunctionsHost:
                     prefix=self._host_json.route_prefix,
                 )
 
-    async def _prepare_triggers(self, invoker: Invoker) -> None:
-        """Build the listeners; a connection that is missing stops the start."""
-        for function in self._functions.values():
-            if isinstance(function.trigger, EventHubTrigger):
-                self._hubs.append(await self._hub(function, function.trigger, invoker))
-            elif isinstance(function.trigger, TimerTrigger):
-                self._timers.append(await self._timer(function, function.trigger, invoker))
+    async def _listen(self, functions: Sequence[FunctionDefinition], invoker: Invoker) -> None:
+        if all(isinstance(function.trigger, HttpTrigger) for function in functions):
+            return
+        from local.host.listeners import Listeners
 
-    async def _container(self, name: str) -> BlobServiceClient:
-        if self._storage is None:
-            self._storage = storage_client(self._settings)
-        try:
-            await self._storage.create_container(name)
-        except ResourceExistsError:
-            pass
-        except (AzureError, OSError) as error:
-            raise RefusedError(
-                f"the storage account of the app setting {STORAGE} does not answer: {error}"
-            ) from error
-        return self._storage
-
-    async def _hub(
-        self, function: FunctionDefinition, trigger: EventHubTrigger, invoker: Invoker
-    ) -> EventHubListener:
-        await self._container(CHECKPOINT_CONTAINER)
-        store = checkpoint_store(self._settings, CHECKPOINT_CONTAINER)
-        self._stores.append(store)
-        consumer = consumer_client(
-            trigger,
-            self._settings,
-            checkpoint_store=store,
-            load_balancing_interval=self._options.balance_seconds,
-            partition_ownership_expiration_interval=self._options.ownership_expiry_seconds,
-            transport_type=transport(self._host_json.event_hubs.websockets),
+        self._listeners = Listeners(
+            options=self._options,
+            event_hubs=self._host_json.event_hubs,
+            settings=self._settings,
+            host_id=self._host_id,
+            invoker=invoker,
         )
-
-        async def invoke(data: TriggerInput, abandoned: asyncio.Event) -> Outcome:
-            return await invoker.run(function, data, abandoned=abandoned)
-
-        return EventHubListener(
-            function=function.name,
-            trigger=trigger,
-            options=self._host_json.event_hubs,
-            consumer=consumer,
-            invoke=invoke,
-        )
-
-    async def _timer(
-        self, function: FunctionDefinition, trigger: TimerTrigger, invoker: Invoker
-    ) -> TimerListener:
-        storage = await self._container(HOSTS_CONTAINER)
-        name = f"locks/{self._host_id}/Host.Functions.{function.name}.Listener"
-        lease = BlobLease(storage, name)
-        self._leases.append(lease)
-        never = asyncio.Event()
-
-        async def invoke(data: TriggerInput) -> Outcome:
-            return await invoker.run(function, data, abandoned=never)
-
-        return TimerListener(
-            function=function.name,
-            trigger=trigger,
-            lock=lease,
-            monitor=BlobMonitor(storage, host_id=self._host_id, function=function.name),
-            invoke=invoke,
-            clock=SystemClock(),
-        )
+        await self._listeners.prepare(functions)
 
     def _listing(self) -> list[dict[str, Any]]:
         """The functions, as `GET /admin/functions` shows them."""
@@ -326,5 +240,13 @@ class FunctionsHost:
             await self._server.drain()
         if self._invoker is not None:
             await self._invoker.idle()
-        for hub in self._hubs:
-            await hub.idle()
+        if self._listeners is not None:
+            await self._listeners.idle()
+
+
+def _warn_of_overlaps(routes: RouteTable) -> None:
+    for first, other in routes.overlaps():
+        log.warning(
+            "routes overlap; as in Azure, the first by name gets what both match",
+            extra={"first": first, "other": other},
+        )

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import orjson
-from azure.cosmos.aio import ContainerProxy, CosmosClient
-from azure.cosmos.exceptions import CosmosHttpResponseError
+from azure.core.exceptions import AzureError
 
 from local.host.bindings import CosmosOutput, FunctionDefinition
 from local.host.connections import cosmos_client
 from local.host.errors import HostError
 from local.host.settings import AppSettings
+
+if TYPE_CHECKING:
+    from azure.cosmos.aio import ContainerProxy, CosmosClient
 
 
 class OutputError(HostError):
@@ -62,7 +64,7 @@ class CosmosOutputs:
             for document in orjson.loads(text):
                 try:
                     await container.upsert_item(document)
-                except (CosmosHttpResponseError, OSError) as error:
+                except (AzureError, OSError) as error:
                     raise OutputError(
                         f"output binding {output.name!r} ({output.database}/{output.container}): "
                         f"{type(error).__name__}: {error}"

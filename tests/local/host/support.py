@@ -127,7 +127,7 @@ async def launch(
         *(sys.executable, "-m", "local.host", "--app", str(APPS / app), "--port", "0"),
         *("--settings", str(settings), "--data", str(folder), *arguments),
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
+        env={"PATH": os.environ["PATH"]},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE if capture else None,
     )
