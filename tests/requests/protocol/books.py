@@ -140,6 +140,13 @@ class Books:
         if state in OUTCOMES:
             self.shown[request] = (state, ended_at)
 
+    def nobody_expired(self, *, now: float) -> None:
+        """When every deadline lies far behind the last fault."""
+        for request in list(self.slots):
+            outcome = self.outcome(request)
+            if outcome is not None and outcome["kind"] == "expired":
+                self.violated(f"{self.name(request)} was left to expire", now=now)
+
     # --- at the end -------------------------------------------------------------------------------
 
     def close(self, requests: list[str], *, faults: int, now: float) -> None:

@@ -49,6 +49,26 @@ KINDS = (
 """Everything that `strikes` is asked for in this package."""
 
 
+@dataclass
+class Order:
+    """Faults that a test wants at a certain place."""
+
+    kind: str
+    place: str
+    skip: int
+    times: int
+    struck: int = 0
+
+    def strikes(self, kind: str, place: str) -> bool:
+        if kind != self.kind or self.place not in place or self.struck == self.times:
+            return False
+        if self.skip:
+            self.skip -= 1
+            return False
+        self.struck += 1
+        return True
+
+
 @dataclass(kw_only=True)
 class Faults:
     """The faults of one run: drawn by seed at some rate, or ordered by a test."""
@@ -62,21 +82,22 @@ class Faults:
     tell: Callable[[str], None] = lambda text: None
     struck: list[str] = field(default_factory=list)
     _passed: Counter[str] = field(default_factory=Counter)
-    _ordered: list[tuple[str, str, int]] = field(default_factory=list)
+    _ordered: list[Order] = field(default_factory=list)
 
-    def order(self, kind: str, place: str = "", *, times: int = 1) -> None:
-        """The next `times` passings of a place that contains `place` are struck."""
+    def order(self, kind: str, place: str = "", *, times: int = 1, skip: int = 0) -> Order:
+        """`times` passings of places that contain `place` are struck, after the first `skip`."""
         assert kind in KINDS, kind
-        self._ordered.append((kind, place, times))
+        order = Order(kind, place, skip, times)
+        self._ordered.append(order)
+        return order
 
     def stop(self) -> None:
         """What was ordered and has not struck yet never does."""
         self._ordered.clear()
 
     def strikes(self, kind: str, place: str, *, now: float) -> bool:
-        for i, (ordered, where, times) in enumerate(self._ordered):
-            if ordered == kind and where in place and times > 0:
-                self._ordered[i] = (ordered, where, times - 1)
+        for order in self._ordered:
+            if order.strikes(kind, place):
                 self._strike(f"{kind}: {place}")
                 return True
         rate = self.rates.get(kind, 0.0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -306,6 +307,17 @@ class World:
                 self.books.violated(
                     f"{self.books.name(request)} was called cancelled and is not", now=self.now()
                 )
+
+
+@contextmanager
+def same_jitter(seed: int) -> Iterator[None]:
+    """The code's own jitter is drawn by `random`; this makes it repeatable."""
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
 
 
 @contextmanager
