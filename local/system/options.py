@@ -44,6 +44,8 @@ class Options:
 
     ports: Ports = field(default_factory=Ports)
     hosts: int = 1
+    further_hosts: int = 0
+    """Hosts that will be started later: their ports must be free from the start."""
     data: Path | None = None
     fresh: bool = False
     """Forget what is kept in `data` first."""

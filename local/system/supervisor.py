@@ -77,7 +77,8 @@ class LocalSystem:
     # -- life ----------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        require_free(self.options.ports, hosts=self.options.hosts)
+        hosts = self.options.hosts + self.options.further_hosts
+        require_free(self.options.ports, hosts=hosts)
         self._failed = asyncio.get_running_loop().create_future()
         try:
             if self.options.data is not None:

@@ -55,6 +55,7 @@ async def _demo(arguments: argparse.Namespace) -> int:
     options = Options(
         ports=ports,
         hosts=arguments.hosts,
+        further_hosts=1 if arguments.kill_host else 0,
         isolate=arguments.isolate,
         logs=paths.LOGS / f"demo-{ports.host}",
         seed=arguments.seed,
