@@ -174,7 +174,7 @@ class Attempts:
                     ends_at,
                     why="the deployment answered 429",
                     failures=0,
-                    pause=result.retry_after_seconds,
+                    pause=max(result.retry_after_seconds, self._pause_of_refused(attempt)),
                 )
             case Transient():
                 failures = attempt.failures + 1
@@ -198,6 +198,12 @@ class Attempts:
                     failures=1,
                     pause=self._timing.failure_pause(attempt.failures, random.random()),
                 )
+
+    def _pause_of_refused(self, attempt: Slot) -> float:
+        """At first what the service says; then it grows, or a request that meets a full deployment
+        for hours would fill its ledger with thousands of slots."""
+        released = attempt.n // 2
+        return self._timing.deferral_interval(released - 1) if released else 0.0
 
     async def _outcome(
         self,

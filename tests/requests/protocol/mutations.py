@@ -164,6 +164,12 @@ MUTATIONS = [
         'why="the deployment answered 429",\n                    failures=1,',
     ),
     Mutation(
+        "test_rule_06_a_deployment_that_is_full_for_long_does_not_fill_the_ledger",
+        ATTEMPT,
+        "max(result.retry_after_seconds, self._pause_of_refused(attempt))",
+        "result.retry_after_seconds",
+    ),
+    Mutation(
         "test_rule_06_a_released_slot_binds_copies_that_know_nothing_of_it",
         LEDGER,
         "if seen.now < top.not_before:",

@@ -323,6 +323,20 @@ async def test_rule_06_a_429_is_no_failure() -> None:
 
 
 @in_virtual_time
+async def test_rule_06_a_deployment_that_is_full_for_long_does_not_fill_the_ledger() -> None:
+    world = World()
+    world.retry_after = 0.5
+    event = world.request()
+    world.faults.order("429", times=100_000)
+    world.start()
+    world.hubs.enqueue(REQUESTS, Outgoing(event.encode()))
+    await asyncio.sleep(800)
+    assert len(world.kinds(event)) <= 2 * (5 + 800 / TIMING.hold)
+    assert world.kinds(event)[-1] == "released"
+    await world.stop()
+
+
+@in_virtual_time
 async def test_rule_06_a_released_slot_binds_copies_that_know_nothing_of_it() -> None:
     world = World()
     event = world.request()
