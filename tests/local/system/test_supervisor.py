@@ -144,10 +144,13 @@ async def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> N
 
 async def test_the_port_of_a_host_to_come_is_looked_at_from_the_start(tmp_path: Path) -> None:
     chosen = options(tmp_path, further_hosts=1)
-    with socket.create_server(("127.0.0.1", chosen.ports.host + 1)):
-        with pytest.raises(SystemFailed, match=f"port {chosen.ports.host + 1}"):
-            async with LocalSystem(chosen, commands=StandIns(tmp_path)):
-                pytest.fail("it must not have started")
+    system = LocalSystem(chosen, commands=StandIns(tmp_path))
+    port = chosen.ports.host + 1
+    with (
+        socket.create_server(("127.0.0.1", port)),
+        pytest.raises(SystemFailed, match=f"port {port}"),
+    ):
+        await system.__aenter__()
 
 
 async def test_two_systems_do_not_share_a_data_folder(tmp_path: Path) -> None:
