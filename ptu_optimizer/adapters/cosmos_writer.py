@@ -83,7 +83,12 @@ class SliceWriter:
     async def _drain(self, key: str, partition: _Partition) -> None:
         try:
             while partition.waiting:
-                await self._write(key, _next_batch(partition.waiting))
+                batch = _next_batch(partition.waiting)
+                try:
+                    await self._write(key, batch)
+                except Exception as error:  # whatever it is, nobody may wait for ever
+                    _log.exception("a write failed unexpectedly")
+                    _settle(batch, error)
         finally:
             partition.under_way -= 1
             if partition.under_way == 0 and not partition.waiting:
@@ -131,7 +136,7 @@ def _next_batch(waiting: deque[_Waiting]) -> list[_Waiting]:
     return batch
 
 
-def _fate(error: Exception) -> Created | StoreRefusesUs:
+def _fate(error: Exception) -> Created | Exception:
     if isinstance(error, CosmosResourceExistsError):
         return Created.REFUSED
     if isinstance(error, CosmosHttpResponseError) and error.status_code in _PERMANENT:
@@ -140,7 +145,7 @@ def _fate(error: Exception) -> Created | StoreRefusesUs:
     return Created.UNKNOWN
 
 
-def _settle(batch: list[_Waiting], fate: Created | StoreRefusesUs) -> None:
+def _settle(batch: list[_Waiting], fate: Created | Exception) -> None:
     for waiting in batch:
         if waiting.fate.done():
             continue
