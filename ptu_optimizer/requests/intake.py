@@ -233,6 +233,10 @@ class Intake:
         if not packed.in_blob:
             record["items"] = [item.record() for item in items]
         created = await self._create(record)
+        if created is Created.REFUSED:
+            # by a call with the same key, or by ourselves: the SDK sends a write again whose
+            # answer was lost, and an unknown fate is retried
+            created = await self._whose(record)
         if created is Created.UNKNOWN:
             raise unavailable(
                 f"Whether group {group.text} was stored is not known. Repeat the call with an "
@@ -244,17 +248,10 @@ class Intake:
     async def _create(self, record: JsonObject) -> Created:
         until = self._clock.monotonic() + self._timing.write_budget
         pause = FIRST_RETRY_SECONDS
-        unknown = False
         while True:
             created = await self._groups.create(record)
-            if created is Created.CREATED:
+            if created is not Created.UNKNOWN:
                 return created
-            if created is Created.REFUSED:
-                if not unknown:
-                    return created
-                # an earlier try of ours may have landed: then it was created by us
-                return await self._whose(record)
-            unknown = True
             if self._clock.monotonic() + pause >= until:
                 return created
             await self._clock.sleep(pause)
