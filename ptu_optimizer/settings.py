@@ -180,6 +180,7 @@ class Settings(BaseSettings):
         300,
         alias="CALL_LIMIT_SECONDS",
         gt=0,
+        le=3_600,
         description="total time of one call to a deployment",
         examples=["300"],
     )
@@ -187,6 +188,7 @@ class Settings(BaseSettings):
         30,
         alias="WRITE_BUDGET_SECONDS",
         gt=0,
+        le=3_600,
         description="time for the writes around a call",
         examples=["30"],
     )
@@ -194,6 +196,7 @@ class Settings(BaseSettings):
         30,
         alias="SKEW_SECONDS",
         gt=0,
+        le=3_600,
         description="by how much the clocks of two workers may differ",
         examples=["30"],
     )
@@ -201,6 +204,7 @@ class Settings(BaseSettings):
         30,
         alias="HOLD_SECONDS",
         gt=0,
+        le=3_600,
         description="how long an event is held at a closed gate before it is re-scheduled",
         examples=["30"],
     )
@@ -208,6 +212,7 @@ class Settings(BaseSettings):
         120,
         alias="INVOCATION_BUDGET_SECONDS",
         gt=0,
+        le=3_600,
         description="how long one invocation starts new calls",
         examples=["120"],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -77,12 +78,15 @@ class AzureOpenAICaller:
             return Transient(why=f"no answer within {timeout_seconds:.0f} s")
         except (openai.APIConnectionError, httpx2.HTTPError) as error:
             return Transient(why=f"no connection ({type(error.__cause__ or error).__name__})")
-        except orjson.JSONDecodeError:
-            return Transient(why="the answer was not JSON")
+        except ValueError:
+            return Transient(why="the answer was no JSON object")
 
 
 def _success(response: httpx2.Response) -> Success:
+    """Raises ValueError."""
     content: JsonObject = orjson.loads(response.content)
+    if not isinstance(content, dict):
+        raise ValueError("not an object")
     usage = content.get("usage")
     return Success(
         status=response.status_code,
@@ -146,7 +150,9 @@ def retry_after_of(headers: Mapping[str, str]) -> float:
     """Seconds until the deployment is below 100 %; the finer header first."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
-            return max(0.0, float(headers[name]) * unit)
+            seconds = float(headers[name]) * unit
         except (KeyError, ValueError):
             continue
+        if math.isfinite(seconds):
+            return max(0.0, seconds)
     return DEFAULT_RETRY_AFTER_SECONDS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+import heapq
 from dataclasses import dataclass
 
 from ptu_optimizer.clock import Clock
@@ -40,7 +40,8 @@ class PublishedMemory:
     def __init__(self, *, clock: Clock, timing: Timing) -> None:
         self._clock = clock
         self._keep = timing.hold + MEMORY_MARGIN_SECONDS
-        self._published: OrderedDict[str, _Published] = OrderedDict()
+        self._published: dict[str, _Published] = {}
+        self._by_age: list[tuple[float, str]] = []
 
     def __len__(self) -> int:
         return len(self._published)
@@ -57,17 +58,19 @@ class PublishedMemory:
     def remember(self, event: RequestEvent) -> None:
         now = self._clock.now()
         version = (event.deferrals, event.slot)
-        known = self._published.pop(event.request_id, None)
-        if known is not None and known.forget_at > now:
-            version = max(version, known.version)
-        due = max(now, event.not_before or now)
-        self._published[event.request_id] = _Published(version, due + self._keep)
         self._forget_old(now)
+        known = self._published.get(event.request_id)
+        if known is not None:
+            version = max(version, known.version)
+        forget_at = max(now, event.not_before or now) + self._keep
+        self._published[event.request_id] = _Published(version, forget_at)
+        heapq.heappush(self._by_age, (forget_at, event.request_id))
 
     def _forget_old(self, now: float) -> None:
-        # oldest publications first; two at a time keeps the memory bounded by the rate x time kept
-        for request_id in [key for key, _ in zip(self._published, range(2), strict=False)]:
-            if self._published[request_id].forget_at <= now:
+        while self._by_age and self._by_age[0][0] <= now:
+            _, request_id = heapq.heappop(self._by_age)
+            known = self._published.get(request_id)
+            if known is not None and known.forget_at <= now:
                 del self._published[request_id]
 
 

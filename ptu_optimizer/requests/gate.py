@@ -70,6 +70,8 @@ class Gate:
         """
         waiter = _Waiter(work, asyncio.get_running_loop().create_future())
         came = self._clock.monotonic()
+        if came >= patience.until:
+            return self._why
         queue = self._ahead if overtakes else self._waiting
         queue.append(waiter)
         self._pump()
@@ -88,6 +90,7 @@ class Gate:
             if not waiter.passed.done():
                 waiter.passed.cancel()
                 queue.remove(waiter)
+                self._pump()  # who stood behind it may pass
 
     def observe(self, reading: Reading) -> None:
         """Take a reading in and let pass whom it lets pass."""

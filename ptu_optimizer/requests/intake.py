@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -60,6 +60,8 @@ class _Promise:
     group: GroupId
     known: bool
     """Whether an earlier call with this idempotency key has stored the group already."""
+    latest_deadline: float | None = None
+    """A group that an earlier call has named ends when its id says: no deadline after this."""
 
 
 class Intake:
@@ -111,6 +113,12 @@ class Intake:
             promise = await self._promise(raw, items, tenant, idempotency_key)
             if promise.known:
                 return self._answer(promise.group, sent=promise.group.count)
+            if promise.latest_deadline is not None:
+                items = [
+                    replace(item, deadline=min(item.deadline, promise.latest_deadline))
+                    for item in items
+                ]
+                packed = pack(items)
             if packed.in_blob:
                 await self._blobs.write(inputs_blob(promise.group.text), packed.blob)
             stored = await self._store(promise.group, items, packed, tenant)
@@ -167,17 +175,18 @@ class Intake:
 
     # --- the promise -----------------------------------------------------------------------------
 
+    @property
+    def _margin(self) -> float:
+        """From the latest deadline to the group's end: no event, no lease lives longer (15)."""
+        return self._limits.hub_retention_seconds + self._timing.lease + self._timing.skew
+
     async def _promise(
         self, raw: bytes, items: Sequence[Item], tenant: str, key: str | None
     ) -> _Promise:
         now = self._clock.now()
         group = self._mint.mint(
             created_at=now,
-            # 15: after the latest deadline nothing is on a hub, and no lease runs, any more
-            ends_at=max(item.deadline for item in items)
-            + self._limits.hub_retention_seconds
-            + self._timing.lease
-            + self._timing.skew,
+            ends_at=max(item.deadline for item in items) + self._margin,
             count=len(items),
         )
         if key is None:
@@ -210,7 +219,7 @@ class Intake:
             )
         group = self._mint.parse_group(first["group_id"])
         stored = await self._groups.read(group.bucket, group.text)
-        return _Promise(group, known=stored is not None)
+        return _Promise(group, stored is not None, group.ends_at - self._margin)
 
     async def _store(
         self, group: GroupId, items: Sequence[Item], packed: PackedInputs, tenant: str

@@ -10,11 +10,13 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
     StrictInt,
     StrictStr,
     ValidationError,
@@ -37,13 +39,19 @@ class _Message(BaseModel):
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
 
 
+def _not_streaming(stream: bool) -> bool:
+    if stream:
+        raise ValueError("must be false")
+    return stream
+
+
 class _ChatBody(BaseModel):
     """Only what this app must know; every other field passes through untouched."""
 
     model_config = ConfigDict(extra="ignore")
     messages: Annotated[list[_Message], Field(min_length=1)]
     model: StrictStr | None = None
-    stream: Literal[False] | None = None
+    stream: Annotated[StrictBool, AfterValidator(_not_streaming)] | None = None
     max_tokens: Annotated[StrictInt, Field(gt=0)] | None = None
     max_completion_tokens: Annotated[StrictInt, Field(gt=0)] | None = None
 

@@ -137,7 +137,7 @@ class Sweep:
     def _buckets(self) -> Iterable[str]:
         """Every hour in which a group that is still open may have been created (12)."""
         now = self._clock.now()
-        start = now - self._longest - self._timing.lease - self._timing.skew
+        start = now - self._longest - self._timing.lease - self._timing.skew - BUCKET_SECONDS
         hours = int((now + self._timing.skew - start) // BUCKET_SECONDS) + 2
         wanted = dict.fromkeys(
             bucket_of(min(start + hour * BUCKET_SECONDS, now + self._timing.skew))
