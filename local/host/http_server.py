@@ -25,6 +25,7 @@ class HttpServer(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,
                 timeout_keep_alive=65,
                 timeout_graceful_shutdown=max(1, int(grace_seconds)),
             )

@@ -50,7 +50,7 @@ class Frame(NamedTuple):
     body: bytes
 
 
-class ProtocolError(ConnectionError):
+class ProtocolError(Exception):
     """The peer sent something that is not a frame."""
 
 
@@ -84,7 +84,7 @@ async def read_frame(reader: asyncio.StreamReader) -> Frame | None:
         head = await reader.readexactly(head_size) if head_size else b""
         body = await reader.readexactly(body_size) if body_size else b""
     except (asyncio.IncompleteReadError, ConnectionError):
-        return None
+        return None  # also a peer that was killed in the middle of a frame
     try:
         return Frame(Kind(kind), orjson.loads(head) if head else {}, body)
     except ValueError as error:

@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from local.host.errors import WorkerLostError
-from local.host.protocol import CHUNK_BYTES, READ_LIMIT, Frame, Kind, encode_frame, read_frame
+from local.host.protocol import (
+    CHUNK_BYTES,
+    READ_LIMIT,
+    Frame,
+    Kind,
+    ProtocolError,
+    encode_frame,
+    read_frame,
+)
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -142,7 +150,10 @@ class _Exchange:
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _next(self) -> Frame:
-        frame = await read_frame(self._reader)
+        try:
+            frame = await read_frame(self._reader)
+        except ProtocolError as error:
+            raise WorkerLostError(f"the worker answered with {error}") from error
         if frame is None:
             raise WorkerLostError("the worker broke off its answer")
         return frame

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from local.host.errors import HostError, RefusedError, WorkerLostError
-from local.host.protocol import READ_LIMIT, Kind, encode_frame, read_frame
+from local.host.protocol import READ_LIMIT, Kind, ProtocolError, encode_frame, read_frame
 
 log = logging.getLogger("host.worker_process")
 
@@ -161,6 +161,8 @@ class WorkerProcess:
                 future = self._pending.get(frame.header.get("id", ""))
                 if future is not None and not future.done():
                     future.set_result(frame.header)
+        except ProtocolError as error:
+            log.error("the worker does not keep to the protocol", extra={"error": error})
         finally:
             await self._collect()
 

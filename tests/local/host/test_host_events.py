@@ -207,4 +207,4 @@ async def test_hosts_share_the_partitions_and_one_takes_over_from_a_killed_one(
         await hub.send("after the kill", partition=int(lost[1]))
         await second.owning("collect", 4)
         await system.notes.seen("collected", ["after the kill"])
-        await until(lambda: system.notes.count("collect", "sleep 30") == 2, "the batch again")
+        await until(lambda: system.notes.count("collect", "sleep 30") >= 2, "the batch again")
