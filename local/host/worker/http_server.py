@@ -13,7 +13,14 @@ import logging
 from collections.abc import MutableMapping
 from typing import Any
 
-from local.host.protocol import CHUNK_BYTES, Frame, Kind, encode_frame, read_frame
+from local.host.protocol import (
+    CHUNK_BYTES,
+    Frame,
+    Kind,
+    ProtocolError,
+    encode_frame,
+    read_frame,
+)
 from local.host.worker.annotations import http_types
 from local.host.worker.invocations import Invocations
 
@@ -62,7 +69,7 @@ class HttpServer:
                     frame = await body.following()
                 finally:
                     body.close()
-        except ConnectionError:
+        except (ConnectionError, ProtocolError):
             pass  # the caller went away while the response was being written
         finally:
             writer.close()
