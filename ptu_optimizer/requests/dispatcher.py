@@ -240,9 +240,6 @@ class Dispatcher:
             if not await self._is_due(event, due, invocation):
                 self._reschedule(event, invocation, slot=carried, due=due, why=why)
                 return
-            if self._left(invocation) <= 0:
-                self._reschedule(event, invocation, slot=carried, why="its batch ran out of time")
-                return
             lane = self._lanes.get(event.deployment)
             if lane is None:
                 why = f"deployment {event.deployment} is not in DEPLOYMENTS"

@@ -71,7 +71,7 @@ class Gate:
         waiter = _Waiter(work, asyncio.get_running_loop().create_future())
         came = self._clock.monotonic()
         if came >= patience.until:
-            return self._why
+            return "its batch ran out of time"
         queue = self._ahead if overtakes else self._waiting
         queue.append(waiter)
         self._pump()

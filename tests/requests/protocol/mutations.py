@@ -28,6 +28,7 @@ ATTEMPT = "requests/attempt"
 OUTCOMES = "requests/outcomes"
 DISPATCHER = "requests/dispatcher"
 DEFERRAL = "requests/deferral"
+GATE = "requests/gate"
 SWEEP = "requests/sweep"
 STATUS = "requests/status"
 INTAKE = "requests/intake"
@@ -265,9 +266,9 @@ MUTATIONS = [
         "return requests",
     ),
     Mutation(
-        "test_rule_10_an_invocation_starts_no_call_after_its_budget",
-        DISPATCHER,
-        "if self._left(invocation) <= 0:",
+        "test_rule_10_an_invocation_starts_no_attempt_after_its_budget",
+        GATE,
+        "if came >= patience.until:",
         "if False:",
     ),
     # 11: the sweep
@@ -318,7 +319,7 @@ MUTATIONS = [
     Mutation(
         "test_rule_12_the_sweep_still_looks_at_the_oldest_group_that_can_be_open",
         SWEEP,
-        "start = now - self._longest - self._timing.lease - self._timing.skew",
+        "start = now - self._longest - self._timing.lease - self._timing.skew - BUCKET_SECONDS",
         "start = now - self._longest / 2",
     ),
     # 13 to 15: intake and ends
@@ -331,8 +332,8 @@ MUTATIONS = [
     Mutation(
         "test_rule_13_a_retry_finishes_the_group_of_a_call_that_died",
         INTAKE,
-        "known=stored is not None",
-        "known=True",
+        "_Promise(group, stored is not None,",
+        "_Promise(group, True,",
     ),
     Mutation(
         "test_rule_13_a_key_stands_for_one_body",
@@ -367,7 +368,7 @@ MUTATIONS = [
     Mutation(
         "test_rule_15_a_group_ends_after_its_last_deadline_the_retention_and_a_lease",
         INTAKE,
-        "            + self._limits.hub_retention_seconds\n",
-        "",
+        "return self._limits.hub_retention_seconds + self._timing.lease",
+        "return self._timing.lease",
     ),
 ]
