@@ -102,7 +102,7 @@ class Books:
 
     # --- calls -----------------------------------------------------------------------------------
 
-    def called(self, slot_id: str, *, now: float) -> None:
+    def called(self, slot_id: str, *, timeout: float, now: float) -> None:
         request, _, number = slot_id.rpartition(":")
         n = int(number)
         attempt = self.slots[request].get(n)
@@ -114,8 +114,9 @@ class Books:
             self.violated(f"{place} was made twice", now=now)
         if attempt["failures"] >= self.max_failures:
             self.violated(f"{place} was made after MAX_FAILURES failures", now=now)
-        if now > self.lease_end(attempt) - self.timing.skew:
-            self.violated(f"{place} was started after its holder's time", now=now)
+        holder_ends = self.lease_end(attempt) - self.timing.skew - self.timing.write_budget
+        if now + timeout > holder_ends + 0.001:
+            self.violated(f"{place} may last longer than its holder's time", now=now)
         if request in self._results:
             self.violated(f"{place} was paid while an outcome was on its way", now=now)
         self.calls[request].append(n)
@@ -127,6 +128,12 @@ class Books:
         )
         if attempt is not None and now <= self.lease_end(attempt):
             self._results[request] = token
+
+    def duplicate(self, annotation: Record, *, now: float) -> None:
+        request, _, token = annotation["id"].split(":")
+        outcome = self.outcome(request)
+        if outcome is not None and outcome["claim_token"] == token:
+            self.violated(f"the call behind {self.name(request)} is a duplicate of itself", now=now)
 
     def result_lost(self, request: str) -> None:
         self._results.pop(request, None)

@@ -182,6 +182,9 @@ class Process:
     async def handle(self, delivery: Delivery) -> Report:
         """What the host and the worker do around `dispatch`: the output bindings come after it."""
         report = await self.dispatcher.dispatch(delivery)
+        for annotation in report.annotations:
+            if annotation["type"] == "duplicate":
+                self.world.books.duplicate(annotation, now=self.world.now())
         for records, container in (
             (report.annotations, self.world.requests),
             (report.positions, self.world.groups),
@@ -363,7 +366,7 @@ class _Service:
         process, world = self._process, self._process.world
         request, _, n = call_id.rpartition(":")
         place = f"call {world.books.name(request)}:{n}"
-        world.books.called(call_id, now=world.now())
+        world.books.called(call_id, timeout=timeout_seconds, now=world.now())
         world.say(f"{process.name} calls for {place[5:]}")
         result, seconds = self._answer(place, timeout_seconds)
         await asyncio.sleep(seconds)
@@ -376,6 +379,8 @@ class _Service:
         faults, timing = world.faults, world.timing
         level = 0.95 if process.strikes("busy", place) else 0.1
         took = faults.pick(place, 0.1, timeout / 3)
+        if process.strikes("long call", place):
+            took = timeout * faults.pick(f"long {place}", 0.8, 1.0)
         if process.strikes("429", place):
             wait = world.retry_after
             if wait is None:

@@ -545,12 +545,11 @@ async def test_rule_10_copies_that_meet_in_a_batch_become_one() -> None:
 
 
 @in_virtual_time
-async def test_rule_10_an_invocation_starts_no_call_after_its_budget() -> None:
-    """Even when every 429 says that another try may follow at once."""
-    world = World()
-    world.retry_after = 0.0
+async def test_rule_10_an_invocation_starts_no_attempt_after_its_budget() -> None:
+    """Even when every attempt is released at once, since its claim took too long."""
+    world = World(timing=_timing(call_limit=2.5))
     event = world.request()
-    world.faults.order("429", times=100_000)
+    world.faults.order("create landed unseen", "attempt", times=100_000)
     await world.dispatch(event)
     assert world.now() < TIMING.invocation_budget + TIMING.lease
     assert len(_copies(world)) == 1

@@ -13,7 +13,7 @@ import pytest
 
 from tests.requests.protocol.runs import run, shrunk
 
-RUNS = int(os.environ.get("PROTOCOL_RUNS", "800"))
+RUNS = int(os.environ.get("PROTOCOL_RUNS", "600"))
 FIRST = int(os.environ.get("PROTOCOL_SEED", "0"))
 BLOCK = 100
 
