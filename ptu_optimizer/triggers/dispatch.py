@@ -5,6 +5,7 @@ exception must bring the batch again (PLATFORM.md C, G). Output bindings are wri
 after the function returned, in this order: what was deferred, what was put aside, how far was read.
 """
 
+from datetime import UTC, datetime
 from typing import Any, List
 
 import azure.functions as func
@@ -34,6 +35,8 @@ def _dispatches(hub: str) -> Any:
                 connection="EVENT_HUBS",
                 event_hub_name=hub,
                 cardinality=func.Cardinality.MANY,
+                # as text, an event that is not UTF-8 would be mangled before we see it
+                data_type=func.DataType.BINARY,
                 consumer_group="$Default",
             ),
         ):
@@ -92,12 +95,19 @@ async def _dispatch(hub: str, events: List[func.EventHubEvent]) -> Report:
         DeliveredEvent(
             raw=event.get_body(),
             sequence_number=event.sequence_number or 0,
-            enqueued_at=event.enqueued_time.timestamp() if event.enqueued_time else 0.0,
+            enqueued_at=_epoch(event.enqueued_time),
         )
         for event in events
     ]
     delivery = Delivery(hub=hub, partition=_partition(events), events=delivered)
     return await application().dispatcher.dispatch(delivery)
+
+
+def _epoch(enqueued: datetime | None) -> float:
+    """Epoch seconds of the hub's time, which the host sends without a zone: it is UTC."""
+    if enqueued is None:
+        return 0.0
+    return (enqueued if enqueued.tzinfo else enqueued.replace(tzinfo=UTC)).timestamp()
 
 
 def _partition(events: List[func.EventHubEvent]) -> str:

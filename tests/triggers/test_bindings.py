@@ -132,6 +132,7 @@ def test_a_dispatch_function_reads_its_hub_in_batches(functions: Functions, name
         "connection": "EVENT_HUBS",
         "eventHubName": DISPATCH[name],
         "cardinality": "MANY",
+        "dataType": "BINARY",
         "consumerGroup": "$Default",
     }
 
