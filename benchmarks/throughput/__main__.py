@@ -47,7 +47,9 @@ async def _run(arguments: argparse.Namespace) -> int:
     with open_view() as view:
         for name in wanted:
             view.say(f"{name} …")
-            parts.append(await _measure(name, plan, ports=ports, view=view))
+            part = await _measure(name, plan, ports=ports, view=view)
+            view.say(part.line())
+            parts.append(part)
     seconds = round(time.monotonic() - started, 1)
     out = Console(file=sys.stderr if arguments.json else sys.stdout)
     print_table(parts, out)

@@ -52,6 +52,11 @@ class PartReport:
     def missed(self) -> list[Target]:
         return [target for target in self.targets if not target.met_by(self.figure(target.name))]
 
+    def line(self) -> str:
+        """The part in one line, for the log of a run."""
+        ours, bare = significant(self.ours), significant(self.bare)
+        return f"{self.name}: ours {ours:g}, bare {bare:g} {self.unit}, ratio {self.ratio:.3f}"
+
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types; rates to four digits, ratios to three decimals."""
         return {

@@ -16,6 +16,9 @@ from local.system.part import Part
 DISPATCH = ("dispatch_requests", "dispatch_requests_soon", "dispatch_requests_later")
 TIMERS = ("gauge", "sweep")
 
+SCHEDULES = {"GAUGE_SCHEDULE": "15 * * * * *", "SWEEP_SCHEDULE": "30 */2 * * * *"}
+"""As local.settings.json.example has them; a local system's own are more frequent, for the demo."""
+
 SECOND_SYSTEM = 20
 """How far the ports of a second system lie above the first one's; each host takes a new port."""
 
@@ -31,7 +34,7 @@ def options(ports: Ports, *, ptu_arguments: Sequence[str], settings: Mapping[str
         ports=ports,
         logs=paths.LOGS / f"throughput-{ports.host}",
         ptu_arguments=("--unlimited", *ptu_arguments),
-        settings={**disabled(DISPATCH), **settings},
+        settings={**SCHEDULES, **disabled(DISPATCH), **settings},
     )
 
 

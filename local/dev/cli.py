@@ -15,6 +15,7 @@ examples:
   ./dev up                                start the local system and leave it running
   ./dev test                              everything that must hold before a commit
   ./dev test --python 3.11 tests/local    a part of it, on another Python
+  ./dev bench throughput --quick          how fast it is beside the bare SDKs
 
 Needs only Python 3.11, 3.12 or 3.13 with venv. The first run installs what is needed into
 .venv/ and local/azurite/node_modules/ and takes a few minutes.
