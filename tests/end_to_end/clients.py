@@ -1,4 +1,4 @@
-"""The system as its users, its operator and its auditor see it: HTTP, the PTU's books, Cosmos DB."""
+"""The system as its users and its auditors see it: HTTP, the PTU's books, Cosmos DB."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class App:
             view = await self.show(request_id)
             return view if view["state"] in states else None
 
-        return await until(look, f"{request_id} to be {' or '.join(states)}") or {}
+        return await until(look, f"{request_id} to be {' or '.join(states)}")
 
     async def ended(self, request_ids: Sequence[str]) -> list[dict[str, Any]]:
         """Wait for the outcomes of all, in their order."""

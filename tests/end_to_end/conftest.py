@@ -7,21 +7,23 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from local.system.options import Deployment
 from tests.end_to_end.systems import System, running
 
-LANES = (
+LANES: tuple[str | Deployment, ...] = (
     "plain",
     "throttled",
-    "small",
+    Deployment(name="small", ptus=10, more="window_seconds=2"),
     "flaky",
     "broken",
     "refusing",
+    Deployment(name="verbose", ptus=10_000_000),
     "slow",
     "late",
     "full",
     "crowded",
-    "away",
 )
+"""The first is the default of who names none."""
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")

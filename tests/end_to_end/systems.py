@@ -49,7 +49,10 @@ class System:
 
 @asynccontextmanager
 async def running(
-    folder: Path, *deployments: str, settings: Mapping[str, str] | None = None, **options: Any
+    folder: Path,
+    *deployments: str | Deployment,
+    settings: Mapping[str, str] | None = None,
+    **options: Any,
 ) -> AsyncIterator[System]:
     """A system with these deployments; each is a lane of its own, with a gate of its own."""
     ports = Ports.free(hosts=6)
@@ -60,7 +63,9 @@ async def running(
                 ports=ports,
                 logs=folder / "logs",
                 hubs=dict(HUBS),
-                deployments=tuple(Deployment(name=name) for name in deployments),
+                deployments=tuple(
+                    Deployment(name=each) if isinstance(each, str) else each for each in deployments
+                ),
                 ptu_arguments=("--latency", "first_token_seconds=0.02,seconds_per_output_token=0"),
                 settings={
                     **SETTINGS,

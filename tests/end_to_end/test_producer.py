@@ -56,9 +56,9 @@ async def test_an_envelope_names_deployment_metadata_and_its_own_id(system: Syst
 
 
 async def test_the_model_of_a_body_chooses_its_deployment(system: System) -> None:
-    before = await system.ptu.served("late")
-    await system.app.ended([await system.app.submit_one(chat("chosen", model="late"))])
-    assert await system.ptu.served("late") - before == 1
+    before = await system.ptu.served("slow")
+    await system.app.ended([await system.app.submit_one(chat("chosen", model="slow"))])
+    assert await system.ptu.served("slow") - before == 1
 
 
 async def test_unknown_fields_reach_the_deployment_untouched(system: System) -> None:
@@ -93,7 +93,7 @@ async def test_one_bad_item_refuses_the_whole_call_and_says_which_where_and_why(
     system: System,
 ) -> None:
     bad = {"body": chat("never sent"), "deployment": "unheard of"}
-    no_messages = {"body": {"messages": []}}
+    no_messages: Any = {"body": {"messages": []}}
     answer = await system.app.post([chat("never sent"), bad, chat("never sent"), no_messages])
     assert answer.status == 400
     error = answer.error

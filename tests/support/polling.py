@@ -15,7 +15,7 @@ PATIENCE_SECONDS = 60.0
 
 
 async def until(
-    condition: Callable[[], T | Awaitable[T]],
+    condition: Callable[[], T | Awaitable[T | None] | None],
     what: str,
     *,
     seconds: float = PATIENCE_SECONDS,
@@ -25,7 +25,7 @@ async def until(
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
-        found: T = await value if inspect.isawaitable(value) else value
+        found: T | None = await value if inspect.isawaitable(value) else value
         if found:
             return found
         if time.monotonic() > deadline:
