@@ -16,9 +16,10 @@ FAULTS_UNTIL = 240.0
 DEADLINE = 1200.0
 
 
-UNSEEN = ("checkpointed past", "binding lost")
-"""After these a partition's position may stand still before its end until another event comes; what
-was lost then waits for that, or for its deadline."""
+UNSEEN = ("checkpointed past", "binding lost", "batch delivered twice")
+"""After these a partition's position may stand before its end until another event comes: its last
+batch was handled by nobody, or an owner who lost the partition wrote his older position last. What
+is lost anywhere is then not found before that, or before its deadline."""
 
 
 @dataclass(frozen=True)

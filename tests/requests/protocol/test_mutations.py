@@ -32,7 +32,9 @@ def verdicts() -> list[list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("number", "mutation"), enumerate(MUTATIONS), ids=[mutation.name for mutation in MUTATIONS]
+    ("number", "mutation"),
+    list(enumerate(MUTATIONS)),
+    ids=[mutation.name for mutation in MUTATIONS],
 )
 def test_a_broken_rule_is_noticed(
     number: int, mutation: Mutation, verdicts: list[list[str]]
