@@ -15,7 +15,7 @@ from azure.eventhub.aio import EventHubProducerClient
 from local.system import LocalSystem
 from ptu_optimizer.requests.ids import slice_of_request
 from ptu_optimizer.requests.ledger import Kind, is_slot
-from tests.support.polling import until
+from tests.support.polling import eventually
 
 FINAL = frozenset({"succeeded", "failed", "expired", "cancelled"})
 READERS = 8
@@ -92,13 +92,18 @@ class App:
         return await self.call("POST", f"/requests/{request_id}/cancel")
 
     async def in_state(self, request_id: str, *states: str) -> dict[str, Any]:
-        """Wait until a request is in one of these states."""
+        """Wait until a request is in one of these states; what is away for a while is waited for"""
 
         async def look() -> dict[str, Any] | None:
-            view = await self.show(request_id)
-            return view if view["state"] in states else None
+            try:
+                answer = await self.call("GET", f"/response/{request_id}")
+            except aiohttp.ClientError:
+                return None
+            assert answer.status in (200, 502, 503), answer
+            found = answer.status == 200 and answer.body["state"] in states
+            return dict(answer.body) if found else None
 
-        return await until(look, f"{request_id} to be {' or '.join(states)}")
+        return await eventually(look, f"{request_id} to be {' or '.join(states)}")
 
     async def ended(self, request_ids: Sequence[str]) -> list[dict[str, Any]]:
         """Wait for the outcomes of all, in their order."""

@@ -14,7 +14,7 @@ from ptu_optimizer.requests.ids import IdMint, bucket_of
 from ptu_optimizer.requests.model import Item
 from tests.end_to_end.clients import chat, send_raw
 from tests.end_to_end.systems import SETTINGS, System
-from tests.support.polling import until
+from tests.support.polling import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -130,7 +130,7 @@ async def test_an_event_that_cannot_be_decoded_is_put_aside_and_its_neighbours_a
         ]
         return found if len(found) >= 2 else None
 
-    records = await until(dead_letters, "two dead letters")
+    records = await eventually(dead_letters, "two dead letters")
     bodies = {base64.b64decode(str(record["body_base64"])): record for record in records}
     assert bodies.keys() == {garbage, forged.encode()}
     assert "not JSON" in str(bodies[garbage]["reason"])
@@ -177,7 +177,7 @@ async def test_high_priority_overtakes_a_backlog(system: System) -> None:
     async def flowing() -> bool:
         return await system.ptu.served("crowded") > 5
 
-    await until(flowing, "the backlog to flow")
+    await eventually(flowing, "the backlog to flow")
     urgent = {"body": chat("urgent", model="crowded"), "priority": "high"}
     await system.app.in_state(await system.app.submit_one(urgent), "succeeded")
     served = await system.ptu.served("crowded")

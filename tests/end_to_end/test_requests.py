@@ -8,7 +8,7 @@ import pytest
 
 from tests.end_to_end.clients import chat
 from tests.end_to_end.systems import SETTINGS, System
-from tests.support.polling import until
+from tests.support.polling import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -74,7 +74,7 @@ async def test_a_request_that_waits_says_why_and_until_when(system: System) -> N
         view = await system.app.show(request_id)
         return view if view["state"] == "deferred" else None
 
-    view = await until(deferred, "its deferral")
+    view = await eventually(deferred, "its deferral")
     waiting = view["waiting"]
     assert isinstance(waiting, dict)
     assert "429" in waiting["why"]
@@ -116,7 +116,7 @@ async def test_a_request_under_way_is_cancelled_and_its_answer_is_dropped(system
     async def accounted() -> bool:
         return bool((await system.app.show(request_id))["duplicate_calls"])
 
-    await until(accounted, "the call to be accounted for")
+    await eventually(accounted, "the call to be accounted for")
     view = await system.app.show(request_id)
     assert (view["state"], view["response"]) == ("cancelled", None)
     assert await system.ptu.served("slow") - before == 1

@@ -66,7 +66,10 @@ class Upstream:
 
     async def _pass(self, request: web.Request) -> web.Response:
         assert self._session is not None
-        raw = await request.read()
+        try:
+            raw = await request.read()
+        except ConnectionError:  # its sender was killed in the middle of it
+            return web.Response(status=400)
         if request.path.endswith("/chat/completions"):
             self.bodies.append(orjson.loads(raw))
         headers = {k: v for k, v in request.headers.items() if k.lower() not in _HOP_BY_HOP}

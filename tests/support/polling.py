@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -11,23 +10,35 @@ from typing import TypeVar
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 60.0
-"""A slow machine that others use too stays well under this; nothing waits so long if all is well"""
+"""A slow machine that others use too stays well under it; what goes well never waits so long."""
 
 
-async def until(
-    condition: Callable[[], T | Awaitable[T | None] | None],
+async def eventually(
+    look: Callable[[], Awaitable[T | None]],
     what: str,
     *,
     seconds: float = PATIENCE_SECONDS,
     every: float = 0.05,
 ) -> T:
-    """The first true value of `condition`; fails naming `what` if none comes in time."""
+    """The first true answer of `look`; fails naming `what` if none comes in time."""
     deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        found: T | None = await value if inspect.isawaitable(value) else value
-        if found:
-            return found
+    while not (found := await look()):
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {seconds:g} s in vain for {what}; last: {found!r}")
         await asyncio.sleep(every)
+    return found
+
+
+async def until(
+    condition: Callable[[], bool],
+    what: str,
+    *,
+    seconds: float = PATIENCE_SECONDS,
+    every: float = 0.05,
+) -> None:
+    """Wait until `condition` holds; fails naming `what` if it does not in time."""
+
+    async def look() -> bool:
+        return condition()
+
+    await eventually(look, what, seconds=seconds, every=every)
