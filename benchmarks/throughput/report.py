@@ -80,15 +80,13 @@ def table(parts: Sequence[PartReport]) -> Table:
     """The parts with their targets and verdicts."""
     grid = Table(title="throughput", title_justify="left", show_edge=False)
     grid.add_column("part", no_wrap=True)
-    grid.add_column("unit")
     for column in ("ours", "bare", "ratio"):
         grid.add_column(column, justify="right", no_wrap=True)
-    grid.add_column("target")
-    grid.add_column("verdict")
+    grid.add_column("target", no_wrap=True)
+    grid.add_column("verdict", no_wrap=True)
     for part in parts:
         grid.add_row(
-            part.name,
-            part.unit,
+            f"{part.name}\n[dim]{part.unit}[/]",
             f"{significant(part.ours):g}",
             f"{significant(part.bare):g}",
             f"{part.ratio:.3f}",
