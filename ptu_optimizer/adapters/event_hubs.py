@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import zlib
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +28,12 @@ TRIES = 3
 
 PAUSE_SECONDS = 0.2
 REQUEST_SECONDS = 10.0
+
+HEARD_SECONDS = 0.25
+"""How long a hub's last word vouches for it. The SDK does not notice that a hub has gone until it
+sends, which is too late for a caller who is to be told; so who has not heard from it lately asks.
+Who publishes at a rate never does."""
+
 _FAULTS = (EventHubError, TimeoutError, OSError)
 
 
@@ -40,16 +48,15 @@ class EventHubs:
         self._identity = identity
         self._producers: dict[str, EventHubProducerClient] = {}
         self._partition_ids: dict[str, list[str]] = {}
-        self._suspect: set[str] = set()
+        self._heard_at: dict[str, float] = {}
+        """When each hub last answered, monotonic."""
+        self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def ready(self, hub: str) -> None:
-        """Opens the link that a batch will take, which finds out whether the hub is there.
-
-        A link that is open already costs nothing; after a failed send the hub is asked first.
-        """
-        if hub in self._suspect:
-            await self.ping(hub)
-            self._suspect.discard(hub)
+        """Asks the hub unless it was heard just now, and opens the link that a batch will take."""
+        async with self._asking[hub]:  # one asks for all
+            if time.monotonic() - self._heard_at.get(hub, -HEARD_SECONDS) >= HEARD_SECONDS:
+                await self.ping(hub)
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
                 await self._producer(hub).create_batch()
@@ -63,6 +70,7 @@ class EventHubs:
                 await self._producer(hub).get_eventhub_properties()
         except _FAULTS as error:
             raise DependencyUnavailable(SERVICE, type(error).__name__) from error
+        self._heard_at[hub] = time.monotonic()
 
     async def publish(self, hub: str, events: Sequence[Outgoing]) -> None:
         """Unkeyed events go where the service puts each batch (it takes turns). Keyed events go to
@@ -73,7 +81,7 @@ class EventHubs:
                 *(self._send(hub, batch) for batch in batches), return_exceptions=True
             )
         except _FAULTS as error:
-            self._suspect.add(hub)
+            self._heard_at.pop(hub, None)
             raise PublishFailed(hub, sent=0, reason=type(error).__name__) from error
         failed = [result for result in results if isinstance(result, BaseException)]
         sent = sum(
@@ -85,7 +93,7 @@ class EventHubs:
             if not isinstance(failure, _FAULTS):
                 raise failure
         if failed:
-            self._suspect.add(hub)
+            self._heard_at.pop(hub, None)
             raise PublishFailed(hub, sent=sent, reason=type(failed[0]).__name__) from failed[0]
 
     async def partitions(self, hub: str) -> list[PartitionState]:
@@ -117,6 +125,7 @@ class EventHubs:
         for tried in range(TRIES):
             try:
                 await self._producer(hub).send_batch(batch)
+                self._heard_at[hub] = time.monotonic()
                 return
             except _FAULTS:
                 if tried == TRIES - 1:
@@ -126,7 +135,9 @@ class EventHubs:
     async def _batches(self, hub: str, events: Sequence[Outgoing]) -> list[EventDataBatch]:
         by_partition: dict[str | None, list[bytes]] = {}
         for event in events:
-            partition = None if event.key is None else await self._partition_of(hub, event.key)
+            partition = event.partition
+            if event.key is not None:
+                partition = await self._partition_of(hub, event.key)
             by_partition.setdefault(partition, []).append(event.payload)
         batches: list[EventDataBatch] = []
         for partition, payloads in by_partition.items():

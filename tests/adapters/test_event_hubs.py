@@ -9,7 +9,12 @@ import pytest
 from azure.eventhub.aio import EventHubConsumerClient
 
 from local.event_hubs import EventHubsServer
-from ptu_optimizer.adapters.event_hubs import EVENTS_PER_BATCH, TRIES, EventHubs
+from ptu_optimizer.adapters.event_hubs import (
+    EVENTS_PER_BATCH,
+    HEARD_SECONDS,
+    TRIES,
+    EventHubs,
+)
 from ptu_optimizer.adapters.identity import Identity
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.requests.ports import Outgoing, PublishFailed
@@ -138,5 +143,15 @@ async def test_after_a_failed_send_the_hub_itself_is_asked(
     await server.close()
     with pytest.raises(PublishFailed):
         await hubs.publish(HUB, [Outgoing(b"1")])
+    with pytest.raises(DependencyUnavailable):
+        await hubs.ready(HUB)
+
+
+async def test_a_hub_that_left_behind_an_open_link_is_found_out_before_anything_is_promised(
+    hubs: EventHubs, server: EventHubsServer
+) -> None:
+    await hubs.publish(HUB, [Outgoing(b"1")])
+    await server.close()
+    await asyncio.sleep(HEARD_SECONDS)
     with pytest.raises(DependencyUnavailable):
         await hubs.ready(HUB)
