@@ -45,6 +45,7 @@ from .requests.status import RequestStatus
 from .requests.sweep import Sweep
 from .requests.timing import Timing
 from .requests.tokens import TokenEstimator
+from .requests.watermark import Watermark
 from .settings import Settings, load_settings
 
 
@@ -151,7 +152,13 @@ class Application:
             ledger=self._ledger,
             inputs=self._inputs,
             publisher=self._hubs,
-            hubs=self._hubs,
+            watermark=Watermark(
+                groups=self._groups,
+                hubs=self._hubs,
+                publisher=self._hubs,
+                clock=self._clock,
+                timing=self._timing,
+            ),
             clock=self._clock,
             timing=self._timing,
             longest_deadline_seconds=self.settings.hub_retention_seconds,

@@ -8,9 +8,8 @@ the trigger's retry policy brings the batch again.
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ptu_optimizer.capacity.reading import InvalidReading, Kind, Reading
 from ptu_optimizer.capacity.work import Model
@@ -20,9 +19,11 @@ from ptu_optimizer.telemetry import logger
 
 from .attempt import Attempts, Next, Released
 from .deferral import PublishedMemory, Rescheduler
+from .deliveries import DeliveredEvent, Delivery, Report
 from .events import (
     REQUESTS_LATER,
     REQUESTS_SOON,
+    NudgeEvent,
     RequestEvent,
     ResultEvent,
     UndecodableEvent,
@@ -30,51 +31,21 @@ from .events import (
 )
 from .exchange import ReadingExchange
 from .gate import Gate, Patience, Permit
-from .ids import ForgedId, GroupId, IdMint, bucket_of, slice_of_request
+from .ids import ForgedId, GroupId, IdMint, slice_of_request
 from .inputs import InputMissing, Inputs
 from .ledger import Claim, Ended, Later, Ours, Sighting, Slot, new_token, next_step
 from .ledger import Kind as SlotKind
 from .model import JsonObject
 from .outcomes import DEADLINE_EXCEEDED, Concluded, OutcomeHasNoPlace, OutcomeWriter
-from .ports import CallResult, Publisher, PublishFailed, Success, Throttled
+from .ports import CallResult, Publisher, PublishFailed, Rejected, Success, Throttled, Transient
 from .records import Ledger
 from .timing import Timing
 from .tokens import TokenEstimator, work_of_length
 
 _log = logger("dispatcher")
 
-DEAD_LETTER_TTL_SECONDS = 30 * 86_400
-POSITIONS_BUCKET = "positions"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeliveredEvent:
-    """One event as the trigger hands it over. `enqueued_at` is the hub's clock, epoch seconds."""
-
-    raw: bytes
-    sequence_number: int
-    enqueued_at: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Delivery:
-    """A batch of one partition, in its order."""
-
-    hub: str
-    partition: str
-    events: Sequence[DeliveredEvent]
-
-
-@dataclass(kw_only=True, slots=True)
-class Report:
-    """What the function writes by output bindings when it ends, in this order."""
-
-    annotations: list[JsonObject] = field(default_factory=list)
-    """Deferrals and duplicate calls, for `requests`."""
-    dead_letters: list[JsonObject] = field(default_factory=list)
-    """For `dead_letters`."""
-    positions: list[JsonObject] = field(default_factory=list)
-    """How far the partition has been read, for `groups`. Last, after the deferrals (11)."""
+_CONFIGURATION = frozenset({401, 403, 404})
+"""Refusals that say something of the settings, not of the request."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,7 +128,7 @@ class Dispatcher:
         if failed:
             raise failed[0]
         if delivery.events:
-            invocation.report.positions.append(self._position(delivery))
+            invocation.report.positions.append(delivery.position(now=self._clock.now()))
         return invocation.report
 
     async def _results_first(
@@ -169,12 +140,12 @@ class Dispatcher:
         for delivered in invocation.delivery.events:
             try:
                 event = decode(delivered.raw)
+                if isinstance(event, NudgeEvent):
+                    continue
                 group = self._mint.parse_request(event.request_id).group
             except (UndecodableEvent, ForgedId) as error:
                 reason = f"forged id: {error}" if isinstance(error, ForgedId) else str(error)
-                invocation.report.dead_letters.append(
-                    self._dead_letter(invocation.delivery, delivered, reason)
-                )
+                self._put_aside(delivered, reason, invocation)
                 continue
             if self._clock.now() >= group.ends_at:
                 _log.info("an event outlived its group", extra={"group": group.text})
@@ -185,6 +156,15 @@ class Dispatcher:
         duplicates = await asyncio.gather(*map(self._outcomes.deliver, results))
         invocation.report.annotations.extend(filter(None, duplicates))
         return _newest_copies(requests)
+
+    def _put_aside(self, delivered: DeliveredEvent, reason: str, invocation: _Invocation) -> None:
+        delivery = invocation.delivery
+        _log.warning(
+            "an event is put aside as a dead letter",
+            extra={"hub": delivery.hub, "sequence_number": delivered.sequence_number},
+        )
+        record = delivery.dead_letter(delivered, reason, now=self._clock.now())
+        invocation.report.dead_letters.append(record)
 
     async def _guarded(
         self, event: RequestEvent, delivered: DeliveredEvent, invocation: _Invocation
@@ -393,39 +373,6 @@ class Dispatcher:
             enqueued_at=delivered.enqueued_at,
         )
 
-    def _position(self, delivery: Delivery) -> JsonObject:
-        last = delivery.events[-1]
-        return {
-            "id": f"position:{delivery.hub}:{delivery.partition}",
-            "bucket": POSITIONS_BUCKET,
-            "type": "position",
-            "hub": delivery.hub,
-            "partition": delivery.partition,
-            "sequence_number": last.sequence_number,
-            "enqueued_at": last.enqueued_at,
-            "at": self._clock.now(),
-        }
-
-    def _dead_letter(
-        self, delivery: Delivery, delivered: DeliveredEvent, reason: str
-    ) -> JsonObject:
-        _log.warning(
-            "an event is put aside as a dead letter",
-            extra={"hub": delivery.hub, "sequence_number": delivered.sequence_number},
-        )
-        return {
-            "id": f"{delivery.hub}:{delivery.partition}:{delivered.sequence_number}",
-            "bucket": bucket_of(delivered.enqueued_at),
-            "hub": delivery.hub,
-            "partition": delivery.partition,
-            "sequence_number": delivered.sequence_number,
-            "enqueued_at": delivered.enqueued_at,
-            "at": self._clock.now(),
-            "reason": reason,
-            "body_base64": base64.b64encode(delivered.raw).decode(),
-            "ttl": DEAD_LETTER_TTL_SECONDS,
-        }
-
 
 def _newest_copies(
     requests: Sequence[tuple[RequestEvent, DeliveredEvent]],
@@ -460,14 +407,17 @@ class _Call:
         elif result.utilization is not None:
             self._observe(Kind.LEVEL, result.utilization, at)
         usage = result.usage if isinstance(result, Success) else None
+        trouble = _trouble(result)
         self._permit.end(
+            answered=trouble is None,
+            trouble=trouble,
             used=None
             if usage is None
             else self._lane.model.work(
                 prompt_tokens=usage.prompt_tokens,
                 cached_tokens=usage.cached_tokens,
                 output_tokens=usage.completion_tokens,
-            )
+            ),
         )
 
     def _observe(self, kind: Kind, value: float, at: float, until: float | None = None) -> None:
@@ -484,3 +434,13 @@ class _Call:
             _log.warning("an invalid utilization header", extra={"reason": str(error)})
             return
         self._lane.gate.observe(reading)
+
+
+def _trouble(result: CallResult) -> str | None:
+    """Why the next call would fail as well: an outage, a wrong key or role, no such deployment."""
+    match result:
+        case Transient():
+            return result.why
+        case Rejected() if result.status in _CONFIGURATION:
+            return f"the deployment answered {result.status}; check its key, role and name"
+    return None

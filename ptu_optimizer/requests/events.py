@@ -80,9 +80,20 @@ class ResultEvent(BaseModel):
         return orjson.dumps(self.__dict__)
 
 
-Event = RequestEvent | ResultEvent
+class NudgeEvent(BaseModel):
+    """Says nothing: its handling moves a partition's position on (LEDGER.md 11)."""
+
+    model_config = ConfigDict(frozen=True)
+    v: Literal[1] = 1
+    kind: Literal["nudge"] = "nudge"
+
+    def encode(self) -> bytes:
+        return orjson.dumps(self.__dict__)
+
+
+Event = RequestEvent | ResultEvent | NudgeEvent
 _EVENT: TypeAdapter[Event] = TypeAdapter(
-    Annotated[RequestEvent | ResultEvent, Field(discriminator="kind")]
+    Annotated[RequestEvent | ResultEvent | NudgeEvent, Field(discriminator="kind")]
 )
 
 
@@ -101,7 +112,7 @@ def _reasons(error: ValidationError) -> str:
     for entry in error.errors(include_url=False, include_input=False, include_context=False)[:10]:
         place = ".".join(map(str, entry["loc"])) or "event"
         if entry["type"].startswith("union_tag"):
-            reasons.append(f"{place}: kind should be request or result")
+            reasons.append(f"{place}: kind should be request, result or nudge")
         else:
             reasons.append(f"{place}: {entry['msg']}")
     return "; ".join(reasons)[:MAX_REASON_CHARS]

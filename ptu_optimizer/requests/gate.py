@@ -1,7 +1,8 @@
-"""The gate: queued calls of one deployment pass here, as admission allows.
+"""The gate: queued calls of one deployment pass here, as breaker and admission allow.
 
-Asyncio around the pure `capacity.admission.Controller`: who waits is woken when a call ends, a
-reading comes in, or the time that the verdict named has come. First come, first served.
+Asyncio around the pure `capacity.breaker.Breaker` and `capacity.admission.Controller`:
+who waits is woken when a call ends, a reading comes in, or the time that the verdict named has
+come. First come, first served.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass
 
-from ptu_optimizer.capacity.admission import Admit, Controller, Wait
+from ptu_optimizer.capacity.admission import Admit, Controller, Verdict, Wait
+from ptu_optimizer.capacity.breaker import Breaker
 from ptu_optimizer.capacity.gauge import Belief
 from ptu_optimizer.capacity.reading import Reading
 from ptu_optimizer.clock import Clock
@@ -34,11 +36,16 @@ class Permit:
         self.work = work
         self._open = True
 
-    def end(self, *, used: float | None = None) -> None:
-        """`used` is the work that the call cost; None if it never ran or nobody knows."""
+    def end(
+        self, *, used: float | None = None, answered: bool = False, trouble: str | None = None
+    ) -> None:
+        """`used` is the work that the call cost; None if it never ran or nobody knows.
+
+        `answered`: the deployment had an answer. `trouble`: why the next call would fail as well.
+        """
         if self._open:
             self._open = False
-            self._gate._ended(self, used)
+            self._gate._ended(self, used, answered=answered, trouble=trouble)
 
 
 @dataclass(slots=True)
@@ -54,6 +61,7 @@ class Gate:
         self.deployment = deployment
         self.in_flight = 0
         self._controller = controller
+        self._breaker = Breaker()
         self._clock = clock
         self._ahead: deque[_Waiter] = deque()
         self._waiting: deque[_Waiter] = deque()
@@ -115,7 +123,9 @@ class Gate:
         while queue := self._ahead or self._waiting:
             waiter = queue[0]
             now = self._clock.now()
-            verdict = self._controller.ask(now=now, work=waiter.work)
+            verdict: Verdict = self._breaker.ask(
+                now=now, in_flight=self.in_flight
+            ) or self._controller.ask(now=now, work=waiter.work)
             if isinstance(verdict, Wait):
                 self._blocked(verdict, now)
                 return
@@ -143,7 +153,14 @@ class Gate:
             delay = max(0.001, verdict.retry_at - now)
             self._alarm = asyncio.get_running_loop().call_later(delay, self._pump)
 
-    def _ended(self, permit: Permit, used: float | None) -> None:
+    def _ended(
+        self, permit: Permit, used: float | None, *, answered: bool, trouble: str | None
+    ) -> None:
+        now = self._clock.now()
         self.in_flight -= 1
-        self._controller.ended(now=self._clock.now(), reserved=permit.work, used=used)
+        self._controller.ended(now=now, reserved=permit.work, used=used)
+        if answered:
+            self._breaker.answered()
+        elif trouble is not None:
+            self._breaker.failed(now=now, why=trouble)
         self._pump()

@@ -23,6 +23,9 @@ _log = logger("outcomes")
 LARGE_OUTCOME_BYTES = 1_000_000
 """Above this a response goes to a blob: Cosmos DB takes items up to 2 MiB, the hub 1 MB."""
 
+LARGEST_ITEM_BYTES = 1_900_000
+"""With Blob storage away, an outcome up to this is written inline: Cosmos DB ends at 2 MiB."""
+
 FIRST_RETRY_SECONDS = 0.2
 
 DEADLINE_EXCEEDED: JsonObject = {
@@ -172,6 +175,8 @@ class OutcomeWriter:
                 await self._blobs.write(name, content)
             except DependencyUnavailable:
                 if self._clock.monotonic() + pause >= until:
+                    if len(content) <= LARGEST_ITEM_BYTES:
+                        return record  # Cosmos DB can just take it, and it was paid for
                     raise
                 await self._clock.sleep(pause)
                 pause *= 2

@@ -96,10 +96,11 @@ class HubReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """An encoded event, and the key that decides its partition (None: any)."""
+    """An encoded event, and what decides its partition: a key, its number, or neither (any)."""
 
     payload: bytes
     key: str | None = None
+    partition: str | None = None
 
 
 class Publisher(Protocol):

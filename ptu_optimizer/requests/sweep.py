@@ -16,16 +16,16 @@ from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.telemetry import logger
 
 from .deferral import publish_later
-from .dispatcher import POSITIONS_BUCKET
-from .events import HUBS, RequestEvent, first_event
-from .ids import REQUESTS_PER_SLICE, GroupId, IdMint, bucket_of, slice_of
+from .events import RequestEvent, first_event
+from .ids import REQUESTS_PER_SLICE, ForgedId, GroupId, IdMint, bucket_of, slice_of
 from .inputs import InputMissing, Inputs, PackedInputs
 from .ledger import Kind, Slot, head, is_slot, may_end, new_token
 from .model import Item, JsonObject
 from .outcomes import DEADLINE_EXCEEDED
-from .ports import Created, GroupStore, HubReader, LedgerStore, Publisher, PublishFailed
+from .ports import Created, GroupStore, LedgerStore, Publisher, PublishFailed
 from .records import Ledger
 from .timing import Timing
+from .watermark import Watermark
 
 _log = logger("sweep")
 
@@ -76,7 +76,7 @@ class Sweep:
         ledger: Ledger,
         inputs: Inputs,
         publisher: Publisher,
-        hubs: HubReader,
+        watermark: Watermark,
         clock: Clock,
         timing: Timing,
         longest_deadline_seconds: float,
@@ -91,7 +91,7 @@ class Sweep:
         self._ledger = ledger
         self._inputs = inputs
         self._publisher = publisher
-        self._hubs = hubs
+        self._watermark = watermark
         self._clock = clock
         self._timing = timing
         self._longest = longest_deadline_seconds
@@ -103,7 +103,7 @@ class Sweep:
     async def run(self) -> SweepReport:
         """One run. Raises DependencyUnavailable when the store or a hub is away."""
         ends = self._clock.monotonic() + self._run_seconds
-        watermark = await self._watermark()
+        watermark = await self._watermark.read()
         run = _Run(watermark=watermark)
         for bucket in self._buckets():
             records = await self._groups.bucket(bucket)
@@ -156,32 +156,17 @@ class Sweep:
         latest = self._clock.now() - HTTP_LIMIT_SECONDS - self._timing.skew
         return bucket < bucket_of(latest)
 
-    async def _watermark(self) -> float:
-        """Everything published before this has been delivered and handled, on every partition."""
-        positions = {
-            (record["hub"], record["partition"]): record
-            for record in await self._groups.bucket(POSITIONS_BUCKET)
-        }
-        lowest = float("inf")
-        for hub in HUBS:
-            now = self._clock.now()  # before the hub is asked
-            for state in await self._hubs.partitions(hub):
-                position = positions.get((hub, state.partition))
-                read_to = -1 if position is None else position["sequence_number"]
-                if state.is_empty or state.last_sequence_number <= read_to:
-                    mark = now
-                elif position is None:
-                    mark = 0.0
-                else:
-                    mark = position["enqueued_at"]
-                lowest = min(lowest, mark)
-        return lowest
-
     async def _look_at(self, record: JsonObject, run: _Run) -> None:
         now = self._clock.now()
         if now < self._next_look.get(record["id"], 0.0):
             return
-        group = self._mint.parse_group(record["id"])
+        try:
+            group = self._mint.parse_group(record["id"])
+        except ForgedId:
+            # signed with another REQUEST_ID_KEY: its requests can no longer be told from forged
+            _log.error("a group of an unknown key is left alone", extra={"group": record["id"]})
+            self._next_look[record["id"]] = now + LONGEST_PAUSE_SECONDS
+            return
         run.looked_at += 1
         work = _GroupWork(group=group, record=record)
         ended = 0

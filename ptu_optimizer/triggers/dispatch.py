@@ -11,7 +11,7 @@ from typing import Any, List
 import azure.functions as func
 
 from ptu_optimizer.bootstrap import application
-from ptu_optimizer.requests.dispatcher import DeliveredEvent, Delivery, Report
+from ptu_optimizer.requests.deliveries import DeliveredEvent, Delivery, Report
 from ptu_optimizer.requests.events import REQUESTS, REQUESTS_LATER, REQUESTS_SOON
 
 blueprint = func.Blueprint()

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from ptu_optimizer.requests.deferral import (
     PublishedMemory,
     Rescheduler,
 )
-from ptu_optimizer.requests.events import REQUESTS_LATER, RequestEvent, decode
+from ptu_optimizer.requests.events import REQUESTS_LATER, RequestEvent
 from ptu_optimizer.requests.timing import Timing
 from tests.support.publishing import FakePublisher
 from tests.support.virtual_time import EPOCH, VirtualClock, in_virtual_time, run_virtually
@@ -133,7 +134,7 @@ class Scene:
     @property
     def published(self) -> list[str]:
         return [
-            decode(event.payload).request_id
+            str(orjson.loads(event.payload)["request_id"])
             for _, events in self.publisher.batches
             for event in events
         ]

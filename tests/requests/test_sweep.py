@@ -15,6 +15,7 @@ from ptu_optimizer.requests.ports import Created, PartitionState
 from ptu_optimizer.requests.records import Ledger
 from ptu_optimizer.requests.sweep import HTTP_LIMIT_SECONDS, Sweep, SweepReport
 from ptu_optimizer.requests.timing import Timing
+from ptu_optimizer.requests.watermark import Watermark
 from tests.support.publishing import FakePublisher
 from tests.support.stores import FakeBlobs, FakeGroups, FakeRequests
 from tests.support.virtual_time import EPOCH, VirtualClock, in_virtual_time
@@ -63,7 +64,13 @@ class Scene:
             ledger=Ledger(store=self.requests, clock=self.clock),
             inputs=Inputs(blobs=self.blobs),
             publisher=self.publisher,
-            hubs=self.hubs,
+            watermark=Watermark(
+                groups=self.groups,
+                hubs=self.hubs,
+                publisher=self.publisher,
+                clock=self.clock,
+                timing=TIMING,
+            ),
             clock=self.clock,
             timing=TIMING,
             longest_deadline_seconds=WEEK,
@@ -536,3 +543,15 @@ async def test_a_group_that_is_stored_late_by_a_retry_is_still_swept() -> None:
     scene.groups.put({**stored, "created_at": scene.clock.now()})  # Idempotency-Key, hours later
     await scene.clock.sleep(3_600)
     assert (await scene.run()).published == 1
+
+
+@in_virtual_time
+async def test_a_group_of_another_key_is_left_alone_and_does_not_stop_the_run() -> None:
+    scene = Scene()
+    now = scene.clock.now()
+    foreign = IdMint(b"a key that was changed").mint(created_at=now, ends_at=now + DAY, count=1)
+    scene.groups.put({"id": foreign.text, "bucket": foreign.bucket, "type": "group"})
+    group = scene.accept(DAY)
+    scene.ended(group, 0)
+    report = await scene.sweep.run()
+    assert [closing["group_id"] for closing in report.closings] == [group.text]

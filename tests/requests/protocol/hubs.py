@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from ptu_optimizer.requests.dispatcher import DeliveredEvent, Delivery
+from ptu_optimizer.requests.deliveries import DeliveredEvent, Delivery
 from ptu_optimizer.requests.events import HUBS
 from ptu_optimizer.requests.ports import Outgoing, PartitionState
 from tests.support.virtual_time import EPOCH
@@ -54,6 +54,9 @@ class Partition:
         return [event for event in self.events[self.checkpoint :] if not event.lost]
 
 
+NUDGE = "nudge"
+
+
 class Hubs:
     def __init__(self, world: World, *, skew: float) -> None:
         self._world = world
@@ -70,13 +73,17 @@ class Hubs:
         """The hub takes an event, at its own time (or as a test says)."""
         world = self._world
         content = orjson.loads(outgoing.payload)
-        request_id, is_result = content["request_id"], content["kind"] == "result"
-        name = world.books.name(request_id)
-        if is_result:
+        request_id, is_result = content.get("request_id", NUDGE), content["kind"] == "result"
+        name = NUDGE if request_id == NUDGE else world.books.name(request_id)
+        if request_id == NUDGE:
+            label = NUDGE
+        elif is_result:
             label = f"result {name}:{content['record']['n']}"
         else:
             label = f"event {name} slot {content.get('slot', 1)} d{content.get('deferrals', 0)}"
-        if outgoing.key is None:
+        if outgoing.partition is not None:
+            which = int(outgoing.partition)
+        elif outgoing.key is None:
             which = int(world.faults.pick(f"partition of {label}", 0, PARTITIONS))
         else:
             assert outgoing.key == request_id
@@ -101,6 +108,8 @@ class Hubs:
 
     def _count(self, event: HubEvent) -> None:
         books = self._world.books
+        if event.request_id == NUDGE:
+            return
         if event.is_result:
             token = orjson.loads(event.delivered.raw)["record"]["claim_token"]
             books.result_travels(event.request_id, token, now=self._world.now())

@@ -31,6 +31,7 @@ DEFERRAL = "requests/deferral"
 GATE = "requests/gate"
 SWEEP = "requests/sweep"
 STATUS = "requests/status"
+WATERMARK = "requests/watermark"
 INTAKE = "requests/intake"
 
 MUTATIONS = [
@@ -274,13 +275,13 @@ MUTATIONS = [
     # 11: the sweep
     Mutation(
         "test_rule_11_a_backlog_of_hours_makes_no_copies",
-        SWEEP,
+        WATERMARK,
         "lowest = min(lowest, mark)",
         "lowest = now",
     ),
     Mutation(
         "test_rule_11_a_lost_event_is_found",
-        SWEEP,
+        WATERMARK,
         "if state.is_empty or state.last_sequence_number <= read_to:",
         "if False:",
     ),

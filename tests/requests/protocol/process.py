@@ -12,7 +12,8 @@ from ptu_optimizer.capacity.work import Model
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.requests.attempt import Attempts
 from ptu_optimizer.requests.deferral import PublishedMemory
-from ptu_optimizer.requests.dispatcher import Delivery, Dispatcher, Lane, Report
+from ptu_optimizer.requests.deliveries import Delivery, Report
+from ptu_optimizer.requests.dispatcher import Dispatcher, Lane
 from ptu_optimizer.requests.exchange import ReadingExchange
 from ptu_optimizer.requests.gate import Gate
 from ptu_optimizer.requests.inputs import Inputs
@@ -35,6 +36,7 @@ from ptu_optimizer.requests.records import Ledger
 from ptu_optimizer.requests.status import RequestStatus
 from ptu_optimizer.requests.sweep import Sweep
 from ptu_optimizer.requests.tokens import TokenEstimator
+from ptu_optimizer.requests.watermark import Watermark
 from tests.support.virtual_time import VirtualClock
 
 if TYPE_CHECKING:
@@ -140,7 +142,13 @@ class Process:
             ledger=self.ledger,
             inputs=inputs,
             publisher=publisher,
-            hubs=_HubReader(self),
+            watermark=Watermark(
+                groups=self.groups,
+                hubs=_HubReader(self),
+                publisher=publisher,
+                clock=clock,
+                timing=timing,
+            ),
             clock=clock,
             timing=timing,
             longest_deadline_seconds=world.longest_deadline,

@@ -16,10 +16,11 @@ from typing import Any
 import orjson
 
 from ptu_optimizer.errors import AppError, DependencyUnavailable
-from ptu_optimizer.requests.dispatcher import DeliveredEvent, Delivery, Report
+from ptu_optimizer.requests.deliveries import DeliveredEvent, Delivery, Report
 from ptu_optimizer.requests.events import (
     REQUESTS,
     REQUESTS_LATER,
+    NudgeEvent,
     RequestEvent,
     ResultEvent,
     decode,
@@ -211,12 +212,13 @@ class World:
         return await self.process(to).handle(Delivery(hub=hub, partition="0", events=delivered))
 
     def on_hub(self, hub: str = REQUESTS_LATER) -> list[RequestEvent | ResultEvent]:
-        """Everything that was ever published there."""
-        return [
+        """Everything that was ever published there, but for nudges."""
+        events = (
             decode(event.delivered.raw)
             for partition in self.hubs.partitions[hub]
             for event in partition.events
-        ]
+        )
+        return [event for event in events if not isinstance(event, NudgeEvent)]
 
     def published_at(self, hub: str = REQUESTS_LATER) -> list[float]:
         """When the hub took them, in true seconds."""
