@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .capacity.work import Model, known_models
@@ -307,6 +315,13 @@ class Settings(BaseSettings):
         if len(set(names)) != len(names):
             raise ValueError("DEPLOYMENTS names a deployment twice")
         return self
+
+    @field_validator("request_id_key")
+    @classmethod
+    def _not_the_example(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value().startswith("replace-me"):
+            raise ValueError("this is the example's text, which everybody knows")
+        return value
 
     @property
     def sizing(self) -> dict[str, Model]:

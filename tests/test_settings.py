@@ -231,12 +231,20 @@ def test_the_example_lists_every_setting_and_no_other() -> None:
     assert EXAMPLE.keys() - OF_THE_WORKER == ALIASES
 
 
-def test_the_example_is_usable_as_it_stands() -> None:
-    load(**{name: EXAMPLE[name] for name in ALIASES})
+FILLED_IN = {**{name: EXAMPLE[name] for name in ALIASES}, "REQUEST_ID_KEY": f"{SECRET} of my own"}
+
+
+def test_the_example_is_usable_once_its_key_is_filled_in() -> None:
+    load(**FILLED_IN)
+
+
+def test_the_key_of_the_example_is_refused_by_name() -> None:
+    with pytest.raises(SettingsError, match="REQUEST_ID_KEY"):
+        load(**{**FILLED_IN, "REQUEST_ID_KEY": EXAMPLE["REQUEST_ID_KEY"]})
 
 
 def test_the_example_shows_the_defaults() -> None:
-    from_example, by_default = load(**{name: EXAMPLE[name] for name in ALIASES}), load()
+    from_example, by_default = load(**FILLED_IN), load()
     with_default = {
         name for name, field in Settings.model_fields.items() if not field.is_required()
     }

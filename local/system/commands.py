@@ -23,6 +23,9 @@ from local.system.settings import IDENTITY_HEADER, OPENAI_KEY, app_settings
 AZURITE_READY = re.compile(r"^Azurite Blob service successfully listens on (\S+)", re.MULTILINE)
 AZURITE_SCRIPT = paths.AZURITE / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
 
+HUB_RETENTION_HOURS = 168
+"""As long as HUB_RETENTION_SECONDS says by default: no event leaves before its deadline."""
+
 
 @dataclass(frozen=True)
 class Keys:
@@ -60,7 +63,10 @@ class Commands:
         """Event Hubs, Cosmos DB and Azure OpenAI, in no particular order."""
         ports = options.ports
         hubs = [f"{name}:{partitions}" for name, partitions in options.hubs.items()]
-        event_hubs = ["--port", str(ports.event_hubs), *_each("--hub", hubs)]
+        event_hubs = [
+            *("--port", str(ports.event_hubs), "--retention-hours", str(HUB_RETENTION_HOURS)),
+            *_each("--hub", hubs),
+        ]
         cosmos = ["--port", str(ports.cosmos)]
         ptu = [
             *("--port", str(ports.ptu), "--seed", str(options.seed)),

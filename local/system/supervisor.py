@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from local.system.commands import Commands, Keys
+from local.system.commands import Commands, Keys, settings_file
 from local.system.data import forget, hold
 from local.system.errors import PartDied, SystemFailed
 from local.system.options import Options
@@ -50,6 +50,11 @@ class LocalSystem:
     def url(self) -> str:
         """The oldest host that runs."""
         return self.running_hosts()[0].url
+
+    @property
+    def settings_file(self) -> Path:
+        """The hosts' local.settings.json."""
+        return settings_file(self.options.data or Path(self._temporary.name))
 
     @property
     def keys(self) -> Keys:

@@ -16,7 +16,10 @@ from ptu_optimizer import bootstrap
 from ptu_optimizer.requests.events import HUBS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SETTINGS: dict[str, str] = json.loads((ROOT / "local.settings.json.example").read_text())["Values"]
+SETTINGS: dict[str, str] = {
+    **json.loads((ROOT / "local.settings.json.example").read_text())["Values"],
+    "REQUEST_ID_KEY": "a key of these tests",
+}
 HOST: dict[str, Any] = json.loads((ROOT / "host.json").read_text())
 
 HTTP = {

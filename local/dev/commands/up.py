@@ -15,11 +15,17 @@ from local.system.options import Deployment
 from local.system.running import run_until_stopped
 
 DATA = paths.STATE / "data"
+STOP = "Ctrl-C stops everything."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_system_arguments(parser)
     parser.add_argument("--data", type=Path, default=DATA, help="where to keep data (.local/data)")
+    parser.add_argument(
+        "--no-host",
+        action="store_true",
+        help="everything but the Functions host: run that yourself, with `func start`",
+    )
     parser.add_argument("--fresh", action="store_true", help="forget what is kept there first")
     parser.add_argument(
         "--ptus",
@@ -32,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     options = Options(
         ports=chosen_ports(arguments),
-        hosts=arguments.hosts,
+        hosts=0 if arguments.no_host else arguments.hosts,
         isolate=arguments.isolate,
         data=arguments.data.resolve(),
         fresh=arguments.fresh,
@@ -60,14 +66,20 @@ def describe(system: LocalSystem) -> str:
         ("Event Hubs", settings["EVENT_HUBS"]),
         ("Cosmos DB", f"http://127.0.0.1:{options.ports.cosmos}"),
         ("Azurite", f"http://127.0.0.1:{options.ports.blobs}  blobs only"),
-        ("function key", system.keys.function),
-        ("master key", system.keys.master),
         ("logs", str(options.logs)),
     ]
+    if not system.hosts:
+        lines = [f"{name:<18}{value}" for name, value in rows]
+        start = [
+            f"cp {system.settings_file} local.settings.json",
+            "func start",
+        ]
+        return "\n".join([*lines, "", "Then:", *(f"  {line}" for line in start), "", STOP])
+    rows += [("function key", system.keys.function), ("master key", system.keys.master)]
     lines = [f"{name:<18}{value}" for name, value in rows]
     curl = (
         f"curl -s {system.url}/producer -H 'x-functions-key: {system.keys.function}' "
         "-H 'content-type: application/json' "
         """-d '[{"messages": [{"role": "user", "content": "Why is the sky blue?"}]}]'"""
     )
-    return "\n".join([*lines, "", "Try:", f"  {curl}", "", "Ctrl-C stops everything."])
+    return "\n".join([*lines, "", "Try:", f"  {curl}", "", STOP])

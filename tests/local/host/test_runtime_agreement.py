@@ -108,6 +108,7 @@ def test_both_register_the_same_functions_with_the_same_bindings(
     example = json.loads((ROOT / "local.settings.json.example").read_text())
     for name, value in example["Values"].items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("REQUEST_ID_KEY", "a key of these tests")
     forget_app()
     indexed = runtime_loader.index_function_app(str(app / "function_app.py"))
     metadata, _ = runtime_loader.process_indexed_function(
