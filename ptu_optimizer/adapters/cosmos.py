@@ -45,6 +45,9 @@ def cosmos_client(
         "retry_total": 2,
         "retry_throttle_total": 3,
         "retry_throttle_backoff_max": 2,
+        # as UTF-8: escaped, a text that is not English would be up to three times its size, and a
+        # record that our limits let pass would be refused with 413
+        "enable_compact_utf8_item_writes": True,
     }
     if connection_string is not None:
         return CosmosClient.from_connection_string(connection_string, **options)

@@ -21,6 +21,7 @@ from ptu_optimizer.adapters.cosmos_writer import StoreRefusesUs
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.requests.ledger import Kind, Slot
 from ptu_optimizer.requests.model import JsonObject
+from ptu_optimizer.requests.outcomes import LARGE_OUTCOME_BYTES
 from ptu_optimizer.requests.ports import Created
 from tests.support.cosmos_account import app_account, container, kind
 
@@ -103,6 +104,21 @@ async def test_a_slot_comes_back_as_it_was_written(ledger: CosmosLedgerStore) ->
     await ledger.create(as_record(written))
     (found,) = await ledger.read(written.request_id)
     assert Slot.from_record(found) == written
+
+
+async def test_a_record_takes_no_more_room_for_being_in_another_script(
+    ledger: CosmosLedgerStore,
+) -> None:
+    """The limits of inputs and outcomes count UTF-8; the SDK's escapes would be thrice as long."""
+    written = slot(0, response={"text": "ж" * (LARGE_OUTCOME_BYTES // 2)})
+    assert await ledger.create(as_record(written)) is Created.CREATED
+    (found,) = await ledger.read(written.request_id)
+    assert Slot.from_record(found) == written
+
+
+async def test_records_in_another_script_share_a_transaction(ledger: CosmosLedgerStore) -> None:
+    records = [as_record(slot(index, response={"text": "ж" * 100_000})) for index in range(12)]
+    await create_all(ledger, records)
 
 
 async def test_a_request_without_records_has_none(ledger: CosmosLedgerStore) -> None:
