@@ -62,6 +62,8 @@ class _Promise:
     """Whether an earlier call with this idempotency key has stored the group already."""
     latest_deadline: float | None = None
     """A group that an earlier call has named ends when its id says: no deadline after this."""
+    made_at: float = 0.0
+    """When that call was read."""
 
 
 class Intake:
@@ -94,7 +96,8 @@ class Intake:
         self, raw: bytes, *, tenant: str = "", idempotency_key: str | None = None
     ) -> Accepted:
         """Take a call's requests in, all or none. Raises AppError."""
-        items = self._parse(raw)
+        now = self._clock.now()
+        items = self._parse(raw, now=now)
         if idempotency_key is not None and not (
             1 <= len(idempotency_key) <= MAX_IDEMPOTENCY_KEY_CHARS
         ):
@@ -110,13 +113,15 @@ class Intake:
             # before anything is promised: a hub that is away is a 503, not a queue of promises
             for hub in set(hubs):
                 await self._publisher.ready(hub)
-            promise = await self._promise(raw, items, tenant, idempotency_key)
+            promise = await self._promise(raw, items, tenant, idempotency_key, now)
             if promise.known:
                 return self._answer(promise.group, sent=promise.group.count)
             if promise.latest_deadline is not None:
+                # as the first call read it, to the byte: its events may already point into the blob
+                # that is written here once more
                 items = [
                     replace(item, deadline=min(item.deadline, promise.latest_deadline))
-                    for item in items
+                    for item in self._parse(raw, now=promise.made_at)
                 ]
                 packed = pack(items)
             if packed.in_blob:
@@ -137,7 +142,7 @@ class Intake:
 
     # --- validation ------------------------------------------------------------------------------
 
-    def _parse(self, raw: bytes) -> list[Item]:
+    def _parse(self, raw: bytes, *, now: float) -> list[Item]:
         if len(raw) > self._limits.max_body_bytes:
             raise too_large(self._limits.max_body_bytes)
         try:
@@ -156,7 +161,6 @@ class Intake:
                 status=413,
                 code="too_many_items",
             )
-        now = self._clock.now()
         items: list[Item] = []
         problems: list[Problem] = []
         for index, entry in enumerate(entries):
@@ -181,9 +185,8 @@ class Intake:
         return self._limits.hub_retention_seconds + self._timing.lease + self._timing.skew
 
     async def _promise(
-        self, raw: bytes, items: Sequence[Item], tenant: str, key: str | None
+        self, raw: bytes, items: Sequence[Item], tenant: str, key: str | None, now: float
     ) -> _Promise:
-        now = self._clock.now()
         group = self._mint.mint(
             created_at=now,
             ends_at=max(item.deadline for item in items) + self._margin,
@@ -219,7 +222,7 @@ class Intake:
             )
         group = self._mint.parse_group(first["group_id"])
         stored = await self._groups.read(group.bucket, group.text)
-        return _Promise(group, stored is not None, group.ends_at - self._margin)
+        return _Promise(group, stored is not None, group.ends_at - self._margin, first["at"])
 
     async def _store(
         self, group: GroupId, items: Sequence[Item], packed: PackedInputs, tenant: str

@@ -39,10 +39,14 @@ class Scene:
     """An intake with stores in memory, and what they hold."""
 
     def __init__(
-        self, publisher: FakePublisher | None = None, *, groups: FakeGroups | None = None
+        self,
+        publisher: FakePublisher | None = None,
+        *,
+        groups: FakeGroups | None = None,
+        blobs: FakeBlobs | None = None,
     ) -> None:
         self.groups = groups or FakeGroups()
-        self.blobs = FakeBlobs()
+        self.blobs = blobs or FakeBlobs()
         self.publisher = publisher or FakePublisher()
         self.clock = VirtualClock()
         self.intake = Intake(
@@ -423,6 +427,28 @@ async def test_two_calls_at_once_with_one_key_make_one_group() -> None:
     answers = await asyncio.gather(*calls)
     assert len({tuple(answer.request_ids) for answer in answers}) == 1
     assert len(scene.events) == 2
+
+
+@in_virtual_time
+async def test_a_retry_during_the_first_call_leaves_its_large_inputs_where_its_events_say() -> None:
+    class Slow(FakeBlobs):
+        async def write(self, name: str, content: bytes) -> None:
+            await VirtualClock().sleep(2)
+            await super().write(name, content)
+
+    scene = Scene(blobs=Slow())
+    large = {"messages": [{"role": "user", "content": "x" * INLINE_ITEM_BYTES}]}
+
+    async def retry() -> Accepted:
+        await scene.clock.sleep(1.234567)  # its default deadline takes more digits than the first's
+        return await scene.accept([BODY] * 9 + [large], idempotency_key="k")
+
+    first = scene.accept([BODY] * 9 + [large], idempotency_key="k")
+    answers = await asyncio.gather(first, retry())
+    assert answers[0].request_ids == answers[1].request_ids
+    event = scene.events[-1]
+    group = MINT.parse_request(event.request_id).group
+    assert await Inputs(blobs=scene.blobs).body(event, group) == large
 
 
 @pytest.mark.parametrize(
