@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
-from collections import defaultdict
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
+from urllib.parse import urlsplit
 
-from azure.eventhub import EventData, EventDataBatch
+from azure.eventhub import EventData, EventDataBatch, parse_connection_string
 from azure.eventhub.aio import EventHubProducerClient
 from azure.eventhub.exceptions import EventHubError
 
@@ -31,8 +32,11 @@ REQUEST_SECONDS = 10.0
 
 HEARD_SECONDS = 0.25
 """How long a hub's last word vouches for it. The SDK does not notice that a hub has gone until it
-sends, which is too late for a caller who is to be told; so who has not heard from it lately asks.
-Who publishes at a rate never does."""
+sends, which is too late for a caller who is to be told. Who publishes at a rate never has to look.
+"""
+
+KNOCK_SECONDS = 5.0
+AMQPS_PORT = 5671
 
 _FAULTS = (EventHubError, TimeoutError, OSError)
 
@@ -48,15 +52,21 @@ class EventHubs:
         self._identity = identity
         self._producers: dict[str, EventHubProducerClient] = {}
         self._partition_ids: dict[str, list[str]] = {}
-        self._heard_at: dict[str, float] = {}
-        """When each hub last answered, monotonic."""
-        self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._suspect: set[str] = set()
+        self._heard_at = float("-inf")
+        """When the namespace last answered, monotonic."""
 
     async def ready(self, hub: str) -> None:
-        """Asks the hub unless it was heard just now, and opens the link that a batch will take."""
-        async with self._asking[hub]:  # one asks for all
-            if time.monotonic() - self._heard_at.get(hub, -HEARD_SECONDS) >= HEARD_SECONDS:
-                await self.ping(hub)
+        """Makes sure that the hub is there, and opens the link that a batch will take.
+
+        A namespace that was not heard just now gets a TCP connection, which costs a millisecond; a
+        hub that failed to take a batch is asked, which costs half a second.
+        """
+        if hub in self._suspect:
+            await self.ping(hub)
+            self._suspect.discard(hub)
+        elif time.monotonic() - self._heard_at >= HEARD_SECONDS:
+            await self._knock()
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
                 await self._producer(hub).create_batch()
@@ -70,7 +80,6 @@ class EventHubs:
                 await self._producer(hub).get_eventhub_properties()
         except _FAULTS as error:
             raise DependencyUnavailable(SERVICE, type(error).__name__) from error
-        self._heard_at[hub] = time.monotonic()
 
     async def publish(self, hub: str, events: Sequence[Outgoing]) -> None:
         """Unkeyed events go where the service puts each batch (it takes turns). Keyed events go to
@@ -81,7 +90,7 @@ class EventHubs:
                 *(self._send(hub, batch) for batch in batches), return_exceptions=True
             )
         except _FAULTS as error:
-            self._heard_at.pop(hub, None)
+            self._suspect.add(hub)
             raise PublishFailed(hub, sent=0, reason=type(error).__name__) from error
         failed = [result for result in results if isinstance(result, BaseException)]
         sent = sum(
@@ -93,7 +102,7 @@ class EventHubs:
             if not isinstance(failure, _FAULTS):
                 raise failure
         if failed:
-            self._heard_at.pop(hub, None)
+            self._suspect.add(hub)
             raise PublishFailed(hub, sent=sent, reason=type(failed[0]).__name__) from failed[0]
 
     async def partitions(self, hub: str) -> list[PartitionState]:
@@ -121,11 +130,30 @@ class EventHubs:
         for producer in self._producers.values():
             await producer.close()
 
+    async def _knock(self) -> None:
+        host, port = self._address
+        try:
+            async with asyncio.timeout(KNOCK_SECONDS):
+                _, writer = await asyncio.open_connection(host, port)
+        except _FAULTS as error:
+            raise DependencyUnavailable(SERVICE, type(error).__name__) from error
+        writer.close()
+        self._heard_at = time.monotonic()
+
+    @cached_property
+    def _address(self) -> tuple[str, int]:
+        namespace = self._namespace or ""
+        if self._connection_string is not None:
+            parsed = parse_connection_string(self._connection_string)
+            namespace = parsed.fully_qualified_namespace
+        place = urlsplit(f"//{namespace}")
+        return place.hostname or "", place.port or AMQPS_PORT
+
     async def _send(self, hub: str, batch: EventDataBatch) -> None:
         for tried in range(TRIES):
             try:
                 await self._producer(hub).send_batch(batch)
-                self._heard_at[hub] = time.monotonic()
+                self._heard_at = time.monotonic()
                 return
             except _FAULTS:
                 if tried == TRIES - 1:

@@ -18,6 +18,7 @@ from ptu_optimizer.adapters.event_hubs import (
 from ptu_optimizer.adapters.identity import Identity
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.requests.ports import Outgoing, PublishFailed
+from tests.support.azurite import free_port
 
 HUB = "requests"
 PARTITIONS = 4
@@ -155,3 +156,30 @@ async def test_a_hub_that_left_behind_an_open_link_is_found_out_before_anything_
     await asyncio.sleep(HEARD_SECONDS)
     with pytest.raises(DependencyUnavailable):
         await hubs.ready(HUB)
+
+
+@pytest.mark.parametrize(
+    ("connection_string", "namespace"),
+    [
+        pytest.param(
+            "Endpoint=sb://127.0.0.1:{port};SharedAccessKeyName=a;SharedAccessKey=b;"
+            "UseDevelopmentEmulator=true;",
+            None,
+            id="connection string",
+        ),
+        pytest.param(None, "127.0.0.1:{port}", id="identity"),
+    ],
+)
+async def test_a_namespace_that_nobody_serves_is_found_out_at_once(
+    connection_string: str | None, namespace: str | None
+) -> None:
+    port = free_port()
+    adapter = EventHubs(
+        connection_string=connection_string and connection_string.format(port=port),
+        namespace=namespace and namespace.format(port=port),
+        identity=Identity(client_id=None),
+    )
+    async with asyncio.timeout(2):
+        with pytest.raises(DependencyUnavailable):
+            await adapter.ready(HUB)
+    await adapter.close()
