@@ -6,6 +6,7 @@ Field aliases are the names of the app settings. Connections follow the Function
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -14,12 +15,20 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .capacity.work import Model, known_models
+
+_CONNECTION_STRINGS = {
+    "event_hubs": re.compile(r"(?is)(?=.*\bEndpoint=sb://).*\bSharedAccess(Key|Signature)="),
+    "cosmos": re.compile(r"(?is)(?=.*\bAccountEndpoint=https?://).*\bAccountKey="),
+    "storage": re.compile(r"(?i)\b(AccountName=|BlobEndpoint=|UseDevelopmentStorage=true)"),
+}
+"""The least that a connection string of each service has."""
 
 
 class SettingsError(Exception):
@@ -54,6 +63,7 @@ class Settings(BaseSettings):
     event_hubs_namespace: str | None = Field(
         None,
         alias="EVENT_HUBS__fullyQualifiedNamespace",
+        pattern=r"^[^/\s]+$",
         description="Event Hubs namespace, for identity-based connections",
         examples=["NAME.servicebus.windows.net"],
     )
@@ -66,6 +76,7 @@ class Settings(BaseSettings):
     cosmos_endpoint: str | None = Field(
         None,
         alias="COSMOS__accountEndpoint",
+        pattern=r"^https?://",
         description="Cosmos DB account endpoint, for identity-based connections",
         examples=["https://NAME.documents.azure.com:443/"],
     )
@@ -81,6 +92,7 @@ class Settings(BaseSettings):
     storage_blob_uri: str | None = Field(
         None,
         alias="AzureWebJobsStorage__blobServiceUri",
+        pattern=r"^https?://",
         description="blob endpoint, for identity-based connections",
         examples=["https://NAME.blob.core.windows.net"],
     )
@@ -315,6 +327,17 @@ class Settings(BaseSettings):
         if len(set(names)) != len(names):
             raise ValueError("DEPLOYMENTS names a deployment twice")
         return self
+
+    @field_validator("event_hubs", "cosmos", "storage")
+    @classmethod
+    def _names_its_parts(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        """Else a wrong string, or a Key Vault reference that was not resolved, is met by the first
+        request instead of here. Says nothing of what is in it."""
+        if value is not None and not _CONNECTION_STRINGS[str(info.field_name)].search(
+            value.get_secret_value()
+        ):
+            raise ValueError("it is no such connection string")
+        return value
 
     @field_validator("request_id_key")
     @classmethod

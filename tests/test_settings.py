@@ -140,6 +140,16 @@ def test_every_setting_has_a_description_and_an_example(name: str) -> None:
         pytest.param("DEPLOYMENTS", "[]", '[{"name"', id="no deployment"),
         pytest.param("DEPLOYMENTS", '{"name": "a"}', '[{"name"', id="not an array"),
         pytest.param("MODELS", "{", "not JSON", id="half of JSON"),
+        pytest.param("EVENT_HUBS", "n.servicebus.windows.net", "Endpoint=sb://", id="a namespace"),
+        pytest.param("COSMOS", "https://n.documents.azure.com", "AccountKey=", id="an endpoint"),
+        pytest.param(
+            "AzureWebJobsStorage", "@Microsoft.KeyVault(x)", "AccountName=", id="not resolved"
+        ),
+        pytest.param(
+            "EVENT_HUBS__fullyQualifiedNamespace", "sb://n/", "NAME.servicebus", id="a scheme"
+        ),
+        pytest.param("COSMOS__accountEndpoint", "n.documents.azure.com", "https://", id="none"),
+        pytest.param("AzureWebJobsStorage__blobServiceUri", "n", "https://", id="a bare name"),
     ],
 )
 def test_a_malformed_setting_is_named_with_what_it_should_look_like(
@@ -211,6 +221,7 @@ def test_secrets_are_not_shown() -> None:
     "changes",
     [
         pytest.param({"REQUEST_ID_KEY": SECRET}, id="the secret itself is malformed"),
+        pytest.param({"EVENT_HUBS": SECRET}, id="a connection string is malformed"),
         pytest.param({"COSMOS_DATABASE": None}, id="another setting is missing"),
         pytest.param({"LOWER_LIMIT": "0.9"}, id="settings do not fit together"),
         pytest.param({"DEPLOYMENTS": "["}, id="not JSON"),
