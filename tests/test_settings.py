@@ -235,7 +235,8 @@ def test_no_secret_is_told_when_something_is_wrong(changes: dict[str, str | None
 
 # --- the example ---------------------------------------------------------------------------------
 
-OF_THE_WORKER = {"FUNCTIONS_WORKER_RUNTIME"}
+OF_THE_WORKER = {"FUNCTIONS_WORKER_RUNTIME", "PYTHON_ENABLE_INIT_INDEXING"}
+"""The second: without it, Python 3.11 and 3.12 do not load HTTP functions of the FastAPI types."""
 
 
 def test_the_example_lists_every_setting_and_no_other() -> None:
