@@ -121,9 +121,11 @@ class CosmosGroupStore:
         return await _query(self._container, _BUCKET_QUERY, bucket)
 
     async def ping(self) -> None:
-        """Readiness: one cheap read. Raises DependencyUnavailable."""
+        """Readiness: one query of an empty partition. A read of an item that is not there would
+        not do: a missing container or database answers 404 as well. Raises DependencyUnavailable.
+        """
         async with asyncio.timeout(REQUEST_SECONDS):
-            await self.read("positions", "none")
+            await self.bucket("none")
 
 
 class CosmosCapacityStore:

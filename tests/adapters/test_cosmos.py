@@ -279,12 +279,18 @@ async def test_a_group_leaves_at_its_end(groups: CosmosGroupStore, clock: Clock)
     assert await groups.bucket("2026-11-21T08") == []
 
 
-async def test_readiness_is_one_cheap_read(groups: CosmosGroupStore, server: CosmosServer) -> None:
+async def test_readiness_is_one_cheap_query(groups: CosmosGroupStore, server: CosmosServer) -> None:
     await groups.ping()
-    assert counts(server, "groups")["queries"] == 0
+    assert counts(server, "groups")["queries"] == 1
     await server.close()
     with pytest.raises((DependencyUnavailable, TimeoutError)):
         await groups.ping()
+
+
+async def test_a_store_without_its_container_is_not_ready(server: CosmosServer) -> None:
+    async with container(server, "misnamed") as proxy:
+        with pytest.raises(DependencyUnavailable, match="status 404"):
+            await CosmosGroupStore(proxy).ping()
 
 
 async def test_a_store_that_refuses_us_is_unavailable_to_who_does_not_look_closer(
