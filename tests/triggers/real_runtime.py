@@ -1,5 +1,5 @@
 """Runs the real app in azure-functions-runtime, the library of Azure's Python worker, and prints
-what came of it as JSON, on the last line. A program of its own: the library keeps one app a process.
+what came of it as JSON. A program of its own, since the library keeps one app a process.
 
 Stands in for the host: it speaks to the library as the worker's gRPC loop does.
 """
@@ -141,4 +141,5 @@ async def dispatch_garbage(function_id: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    # the library prints to stdout as well: ours is the last line
     print("\n" + json.dumps(asyncio.run(main())))
