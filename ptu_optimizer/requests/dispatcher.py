@@ -143,6 +143,8 @@ class Dispatcher:
                 if isinstance(event, NudgeEvent):
                     continue
                 group = self._mint.parse_request(event.request_id).group
+                if isinstance(event, ResultEvent):
+                    event.outcome()
             except (UndecodableEvent, ForgedId) as error:
                 reason = f"forged id: {error}" if isinstance(error, ForgedId) else str(error)
                 self._put_aside(delivered, reason, invocation)

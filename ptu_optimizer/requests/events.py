@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from .ledger import Slot
 from .model import Item, JsonObject, Priority
 
 REQUESTS = "requests"
@@ -75,6 +76,20 @@ class ResultEvent(BaseModel):
     request_id: str
     record: JsonObject
     """The outcome slot as it goes into `requests`, with the claim token of its attempt."""
+
+    def outcome(self) -> Slot:
+        """The slot of its record. Raises UndecodableEvent if that is no outcome of this request,
+        whose id is known to be genuine: it would hold its partition for as long as its group lives.
+        """
+        try:
+            slot = Slot.from_record(self.record)
+            expected = slot.record(ends_at=0, now=0)
+            fits = all(self.record[name] == expected[name] for name in ("id", "slice"))
+        except (KeyError, TypeError, ValueError):
+            raise UndecodableEvent("record: is no slot") from None
+        if not fits or slot.request_id != self.request_id or not slot.kind.is_outcome:
+            raise UndecodableEvent("record: is no outcome of this request")
+        return slot
 
     def encode(self) -> bytes:
         return orjson.dumps(self.__dict__)

@@ -90,7 +90,7 @@ class OutcomeWriter:
 
     async def deliver(self, event: ResultEvent) -> JsonObject | None:
         """Write a result event's outcome. Raises OutcomeHasNoPlace: never re-published (7)."""
-        outcome = Slot.from_record(event.record)
+        outcome = event.outcome()
         until = self._clock.monotonic() + self._timing.write_budget
         created = await self._ledger.create_record(event.record, until=until)
         if created is Created.CREATED:
