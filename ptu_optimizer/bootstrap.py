@@ -47,6 +47,7 @@ from .requests.timing import Timing
 from .requests.tokens import TokenEstimator
 from .requests.watermark import Watermark
 from .settings import Settings, load_settings
+from .telemetry import quiet_sdks
 
 
 class Application:
@@ -293,6 +294,7 @@ SWEEP_PAUSE_SECONDS = 60.0
 @cache
 def application() -> Application:
     """The application of this process. Raises SettingsError, which stops the start-up."""
+    quiet_sdks()
     return Application(load_settings())
 
 
