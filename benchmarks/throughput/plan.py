@@ -98,7 +98,7 @@ def _dispatches(
 FULL = Plan(
     enqueue=EnqueuePlan(calls=40, rounds=7),
     dispatches=_dispatches(zero=2_000, sixteen=1_200, sixty_four=2_000, rounds=3),
-    backlog=BacklogPlan(small=1_000, large=100_000, rounds=5, lasting=5_000),
+    backlog=BacklogPlan(small=1_000, large=100_000, rounds=7, lasting=5_000),
 )
 
 QUICK = Plan(

@@ -22,8 +22,8 @@ def part(**more: object) -> PartReport:
     return PartReport(**{**given, **more})  # type: ignore[arg-type]
 
 
-def shown(*parts: PartReport) -> str:
-    console = Console(width=120, force_terminal=False)
+def shown(*parts: PartReport, width: int = 120) -> str:
+    console = Console(width=width, force_terminal=False)
     with console.capture() as captured:
         print_table(parts, console)
     return captured.get()
@@ -80,6 +80,21 @@ def test_the_table_says_plainly_what_is_below_target() -> None:
     assert "MISSED" in text
     assert text.splitlines()[-1] == "below target: dispatch_200ms"
     assert "MISSED" not in shown(good)
+
+
+def test_the_table_fits_into_80_columns() -> None:
+    widest = part(
+        name="dispatch_zero_latency",
+        ratio=1.2345,
+        targets=(
+            Target(name="memory_ratio", limit=1.3, at_most=True),
+            Target(name="time_ratio", limit=1.1, at_most=True),
+        ),
+        more={"memory_ratio": 1.234, "time_ratio": 1.345},
+    )
+    text = shown(widest, width=80)
+    assert "…" not in text
+    assert "MISSED (1.345)" in text
 
 
 def test_figures_carry_no_more_digits_than_they_can_bear() -> None:
