@@ -54,19 +54,21 @@ class RequestStatus:
             if n is None:
                 return await self._already(request, records, token)
             top = head(records.slots)
-            created = await self._ledger.create(
-                Slot(
-                    request_id=request.text,
-                    n=n,
-                    kind=Kind.CANCELLED,
-                    claim_token=token,
-                    at=self._clock.now(),
-                    failures=top.failures if top is not None else 0,
-                    details={"error": _CANCELLED},
-                ),
-                ends_at=request.group.ends_at,
-                until=until,
+            cancelled = Slot(
+                request_id=request.text,
+                n=n,
+                kind=Kind.CANCELLED,
+                claim_token=token,
+                at=self._clock.now(),
+                failures=top.failures if top is not None else 0,
+                details={"error": _CANCELLED},
             )
+            try:
+                created = await self._ledger.create(
+                    cancelled, ends_at=request.group.ends_at, until=until
+                )
+            except DependencyUnavailable as error:
+                raise _away(error) from None
             if created is Created.CREATED:
                 view = await self._view(request, await self._records(request))
                 under_way = top is not None and top.kind is Kind.ATTEMPT
@@ -119,9 +121,7 @@ class RequestStatus:
         try:
             return await self._ledger.read(request.text)
         except DependencyUnavailable as error:
-            raise unavailable(
-                f"{error.service} cannot be reached. Try again.", code="dependency_unavailable"
-            ) from None
+            raise _away(error) from None
 
     async def _view(self, request: RequestId, records: Records) -> JsonObject:
         deferral = next((a for a in records.annotations if a.get("type") == "deferral"), None)
@@ -164,9 +164,7 @@ class RequestStatus:
         try:
             raw = await self._blobs.read(top.details["blob"])
         except DependencyUnavailable as error:
-            raise unavailable(
-                f"{error.service} cannot be reached. Try again.", code="dependency_unavailable"
-            ) from None
+            raise _away(error) from None
         if raw is None:
             raise AppError(
                 "The response of this request was stored and is gone from its blob.",
@@ -183,6 +181,12 @@ _CANCELLED = {
     "param": None,
     "code": "cancelled",
 }
+
+
+def _away(error: DependencyUnavailable) -> AppError:
+    return unavailable(
+        f"{error.service} cannot be reached. Try again.", code="dependency_unavailable"
+    )
 
 
 def _waiting(state: State, top: Slot | None, deferral: JsonObject | None) -> JsonObject | None:

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from ptu_optimizer.errors import AppError
+from ptu_optimizer.errors import AppError, DependencyUnavailable
 from ptu_optimizer.requests.ids import IdMint, slice_of_request
 from ptu_optimizer.requests.ledger import Kind, Slot
 from ptu_optimizer.requests.model import JsonObject
@@ -379,3 +379,14 @@ async def test_a_cancel_on_a_store_that_is_away_is_a_503() -> None:
     scene = Scene()
     scene.store.away = True
     assert (await error_of(scene.cancel())).status == 503
+
+
+@in_virtual_time
+async def test_a_cancel_that_the_store_refuses_is_a_503_too() -> None:
+    class Refusing(FakeRequests):
+        async def create(self, record: JsonObject) -> Any:
+            raise DependencyUnavailable("Cosmos DB", "it refuses a write with status 403")
+
+    error = await error_of(Scene(store=Refusing()).cancel())
+    assert (error.status, error.code) == (503, "dependency_unavailable")
+    assert "Retry-After" in error.headers
