@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, List
 
 import azure.functions as func
+import orjson
 
 from ptu_optimizer.bootstrap import application
 from ptu_optimizer.requests.deliveries import DeliveredEvent, Delivery, Report
@@ -114,6 +115,8 @@ def _partition(events: List[func.EventHubEvent]) -> str:
     """The partition of a batch: metadata is shared by its events (PLATFORM.md C)."""
     metadata = events[0].metadata if events else None
     context = (metadata or {}).get("PartitionContext") or {}
+    if isinstance(context, str):  # which of the two depends on how the host typed it
+        context = orjson.loads(context)
     return str(context.get("PartitionId", "unknown"))
 
 

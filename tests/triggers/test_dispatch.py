@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 
+import azure.functions as func
 import pytest
+from azure.functions.meta import Datum
 
-from ptu_optimizer.triggers.dispatch import _epoch
+from ptu_optimizer.triggers.dispatch import _epoch, _partition
 
 
 @pytest.mark.parametrize(
@@ -32,3 +34,17 @@ def test_the_hubs_time_is_read_as_utc(
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("metadata", "partition"),
+    [
+        pytest.param({"PartitionContext": Datum('{"PartitionId": "5"}', "json")}, "5", id="JSON"),
+        pytest.param({"PartitionContext": Datum('{"PartitionId": "5"}', "string")}, "5", id="text"),
+        pytest.param({}, "unknown", id="absent"),
+    ],
+)
+def test_the_partition_is_found_however_the_host_types_it(
+    metadata: dict[str, Datum], partition: str
+) -> None:
+    assert _partition([func.EventHubEvent(body=b"", trigger_metadata=metadata)]) == partition
