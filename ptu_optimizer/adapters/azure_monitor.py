@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -23,19 +24,29 @@ UTILIZATION = "AzureOpenAIProvisionedManagedUtilizationV2"
 SOURCE = "azure monitor"
 LOOK_BACK = timedelta(minutes=10)
 """The last one to three minutes are often missing; ten leave a point to find."""
+REQUEST_SECONDS = 30.0
+"""Longest wait for the metric. The SDK's own limit is five minutes a try, and a timer that still
+waits does not run again: an old gauge would grow older."""
 _DEPLOYMENT = "modeldeploymentname"
 """Metadata names come back in lower case in Microsoft's samples: compared case-insensitively."""
 
 
 class AzureMonitor:
     def __init__(
-        self, *, endpoint: str, resource_id: str, deployments: Sequence[str], identity: Identity
+        self,
+        *,
+        endpoint: str,
+        resource_id: str,
+        deployments: Sequence[str],
+        identity: Identity,
+        request_seconds: float = REQUEST_SECONDS,
     ) -> None:
         """Only readings of `deployments` are kept: the resource may have others."""
         self._resource_id = resource_id
         self._deployments = deployments
         self._endpoint = endpoint
         self._identity = identity
+        self._request_seconds = request_seconds
         self._client: MetricsClient | None = None
 
     async def utilization(self) -> list[Reading]:
@@ -45,17 +56,18 @@ class AzureMonitor:
         deployments. Raises DependencyUnavailable.
         """
         try:
-            results = await self._metrics().query_resources(
-                resource_ids=[self._resource_id],
-                metric_namespace=NAMESPACE,
-                metric_names=[UTILIZATION],
-                timespan=LOOK_BACK,
-                granularity=timedelta(minutes=1),
-                aggregations=[MetricAggregationType.AVERAGE],
-                filter="ModelDeploymentName eq '*'",
-                # the SDK's token policy insists on TLS; a local stand-in has none
-                enforce_https=self._endpoint.startswith("https://"),
-            )
+            async with asyncio.timeout(self._request_seconds):
+                results = await self._metrics().query_resources(
+                    resource_ids=[self._resource_id],
+                    metric_namespace=NAMESPACE,
+                    metric_names=[UTILIZATION],
+                    timespan=LOOK_BACK,
+                    granularity=timedelta(minutes=1),
+                    aggregations=[MetricAggregationType.AVERAGE],
+                    filter="ModelDeploymentName eq '*'",
+                    # the SDK's token policy insists on TLS; a local stand-in has none
+                    enforce_https=self._endpoint.startswith("https://"),
+                )
         except (AzureError, TimeoutError, OSError) as error:
             raise DependencyUnavailable(SERVICE, type(error).__name__) from error
         return newest_points(results, deployments=self._deployments)

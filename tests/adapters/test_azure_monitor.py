@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
 import pytest
+from azure.core.credentials import AccessToken
 
 from local.ptu import PtuServer, PtuServerConfig
 from ptu_optimizer.adapters.azure_monitor import AzureMonitor, newest_points
@@ -81,6 +83,33 @@ async def test_a_monitor_that_is_away_is_unavailable(monkeypatch: pytest.MonkeyP
     with pytest.raises(DependencyUnavailable):
         await reader.utilization()
     await reader.close()
+
+
+async def test_a_monitor_that_never_answers_does_not_keep_the_timer() -> None:
+    class WithToken(Identity):
+        @property
+        def credential(self) -> Any:
+            return SimpleNamespace(get_token=self._token)
+
+        async def _token(self, *scopes: str, **options: Any) -> AccessToken:
+            return AccessToken("a token", 2**40)
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(hang, "127.0.0.1", 0) as silent:
+        port = silent.sockets[0].getsockname()[1]
+        reader = AzureMonitor(
+            endpoint=f"http://127.0.0.1:{port}",
+            resource_id=RESOURCE,
+            deployments=["p"],
+            identity=WithToken(client_id=None),
+            request_seconds=0.2,
+        )
+        with pytest.raises(DependencyUnavailable, match="TimeoutError"):
+            await reader.utilization()
+        await reader.close()
 
 
 def answer(deployment: str, *averages: float | None) -> Any:
