@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 import openai
 import orjson
+from azure.core.exceptions import AzureError
 from openai import AsyncAzureOpenAI
 
 from ptu_optimizer.requests.model import JsonObject
@@ -78,6 +79,8 @@ class AzureOpenAICaller:
             return Transient(why=f"no answer within {timeout_seconds:.0f} s")
         except (openai.APIConnectionError, httpx2.HTTPError) as error:
             return Transient(why=f"no connection ({type(error.__cause__ or error).__name__})")
+        except AzureError as error:
+            return Transient(why=f"no token for the app's identity ({type(error).__name__})")
         except ValueError:
             return Transient(why="the answer was no JSON object")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from azure.core.exceptions import ClientAuthenticationError
 
 from local.ptu import PtuServer, PtuServerConfig
 from ptu_optimizer.adapters.azure_openai import (
@@ -36,13 +37,18 @@ async def service(**config: Any) -> AsyncIterator[PtuServer]:
 
 
 async def call(
-    server: PtuServer, *, key: str = "local", timeout_seconds: float = 10, **body: Any
+    server: PtuServer,
+    *,
+    key: str | None = "local",
+    identity: Identity | None = None,
+    timeout_seconds: float = 10,
+    **body: Any,
 ) -> CallResult:
     client = openai_client(
         endpoint=server.url,
         api_key=key,
         api_version="2024-10-21",
-        identity=Identity(client_id=None),
+        identity=identity or Identity(client_id=None),
         connections=4,
     )
     async with client:
@@ -112,6 +118,20 @@ async def test_no_service_at_all_is_transient() -> None:
     async with service() as server:
         pass
     assert isinstance(await call(server), Transient)
+
+
+class NoToken(Identity):
+    """The endpoint that hands out tokens is away, or the identity was taken from the app."""
+
+    async def token(self) -> str:
+        raise ClientAuthenticationError("no token")
+
+
+async def test_an_identity_that_hands_out_no_token_is_transient() -> None:
+    async with service() as server:
+        result = await call(server, key=None, identity=NoToken(client_id=None))
+    assert isinstance(result, Transient)
+    assert "identity (ClientAuthenticationError)" in result.why
 
 
 async def test_the_total_time_is_bounded() -> None:
