@@ -18,6 +18,8 @@ from local.event_hubs import EventHubsServer
 from local.ptu import PtuServer, PtuServerConfig
 from local.system import Options, Ports
 from local.system.settings import OPENAI_KEY, REQUEST_ID_KEY, app_settings
+from ptu_optimizer.adapters.event_hubs import EventHubs
+from ptu_optimizer.adapters.identity import Identity
 from ptu_optimizer.bootstrap import Application
 from ptu_optimizer.requests.deliveries import DeliveredEvent, Delivery, Report
 from ptu_optimizer.requests.events import REQUESTS, RequestEvent, first_event
@@ -73,6 +75,17 @@ class Bench:
             for number, raw in enumerate(payloads)
         ]
         return await worker.dispatcher.dispatch(Delivery(hub=hub, partition="0", events=events))
+
+    async def published_count(self, hub: str) -> int:
+        """How many events a hub has taken."""
+        reader = EventHubs(
+            connection_string=self.hubs.connection_string,
+            namespace=None,
+            identity=Identity(client_id=None),
+        )
+        (state,) = await reader.partitions(hub)
+        await reader.close()
+        return state.last_sequence_number + 1
 
     async def published(self, hub: str, count: int) -> list[bytes]:
         """Everything on a hub, once `count` events are there."""

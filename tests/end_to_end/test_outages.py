@@ -87,13 +87,15 @@ async def test_without_its_hub_or_its_store_intake_promises_nothing(
 ) -> None:
     await all_ready(system)
     async with away(system, part):
-        answer = await system.app.post([chat(f"without {part}")])
+        answer, health = await asyncio.gather(
+            system.app.post([chat(f"without {part}")]),
+            system.app.call("GET", "/health?ready=1", key=None),
+        )
         assert answer.status == 503
         assert int(answer.headers["Retry-After"]) > 0
         assert answer.error["type"] == "service_unavailable"
-        answer = await system.app.call("GET", "/health?ready=1", key=None)
-        assert (answer.status, answer.body["status"]) == (503, "not_ready")
-        assert answer.body["ready"][dependency] is False
+        assert (health.status, health.body["status"]) == (503, "not_ready")
+        assert health.body["ready"][dependency] is False
         assert (await system.app.call("GET", "/health", key=None)).status == 200
     await all_ready(system)
     (view,) = await system.app.ended([await system.app.submit_one(chat(f"with {part} again"))])
