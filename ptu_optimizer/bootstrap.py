@@ -11,12 +11,11 @@ import os
 import secrets
 import socket
 from functools import cache, cached_property
+from typing import TYPE_CHECKING
 
 from azure.cosmos.aio import ContainerProxy, CosmosClient
 from azure.storage.blob.aio import BlobServiceClient
 
-from .adapters.azure_monitor import AzureMonitor
-from .adapters.azure_openai import AzureOpenAICaller, openai_client
 from .adapters.blobs import AzureBlobStore, blob_client
 from .adapters.cosmos import (
     CosmosCapacityStore,
@@ -48,6 +47,9 @@ from .requests.tokens import TokenEstimator
 from .requests.watermark import Watermark
 from .settings import Settings, load_settings
 from .telemetry import quiet_sdks
+
+if TYPE_CHECKING:
+    from .adapters.azure_monitor import AzureMonitor
 
 
 class Application:
@@ -97,6 +99,9 @@ class Application:
 
     @cached_property
     def dispatcher(self) -> Dispatcher:
+        # a quarter of a cold start, and HTTP functions and timers never need it
+        from .adapters.azure_openai import AzureOpenAICaller, openai_client
+
         s = self.settings
         outcomes = OutcomeWriter(
             ledger=self._ledger,
@@ -168,6 +173,8 @@ class Application:
 
     @cached_property
     def monitor(self) -> AzureMonitor:
+        from .adapters.azure_monitor import AzureMonitor
+
         s = self.settings
         return AzureMonitor(
             endpoint=s.azure_monitor_endpoint,
