@@ -33,7 +33,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def pytest_command(rest: Sequence[str]) -> list[str]:
-    """pytest on two workers, unless the caller says otherwise."""
+    """pytest on two workers, unless the caller says otherwise.
+
+    By file: the tests of a file may share a system that takes seconds to start.
+    """
     chosen = any(argument.startswith(("-n", "--numprocesses")) for argument in rest)
-    workers = [] if chosen else ["-n", WORKERS]
+    workers = [] if chosen else ["-n", WORKERS, "--dist", "loadfile"]
     return [sys.executable, "-m", "pytest", *workers, *rest]

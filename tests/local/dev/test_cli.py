@@ -69,7 +69,7 @@ def test_benchmarks_are_found_by_their_docstrings(tmp_path: Path) -> None:
 
 
 def test_pytest_runs_on_two_workers_unless_told_otherwise() -> None:
-    assert test.pytest_command(["-x"])[-3:] == ["-n", "2", "-x"]
+    assert test.pytest_command(["-x"])[-5:] == ["-n", "2", "--dist", "loadfile", "-x"]
     assert test.pytest_command(["-n0"])[-2:] == ["pytest", "-n0"]
 
 
