@@ -214,8 +214,7 @@ class Dispatcher:
                     claim, due, why = Claim(step.n, step.failures), step.not_before, step.why
                 case Claim():
                     claim = step
-            # 1: a slot whose predecessor was not seen released is not carried by an event
-            carried = claim.n - 1 if claim.takes_over else claim.n
+            carried = _carried(claim)
             if self._clock.now() >= event.deadline:
                 step = await self._expire(event, claim, group)
                 continue
@@ -253,7 +252,12 @@ class Dispatcher:
     ) -> Next:
         call = _Call(permit=permit, lane=lane, worker=self._worker, deployment=event.deployment)
         try:
-            body = await self._inputs.body(event, group)
+            try:
+                body = await self._inputs.body(event, group)
+            except DependencyUnavailable as error:
+                # nothing is claimed yet, so this event can wait elsewhere and hold up no other
+                why = f"its input cannot be read now ({error.reason})"
+                return Later(_carried(claim), self._clock.now(), why)
             step = await self._attempts.run(
                 event,
                 body,
@@ -374,6 +378,11 @@ class Dispatcher:
             on_later=invocation.delivery.hub == REQUESTS_LATER,
             enqueued_at=delivered.enqueued_at,
         )
+
+
+def _carried(claim: Claim) -> int:
+    """1: a slot whose predecessor was not seen released is not carried by an event."""
+    return claim.n - 1 if claim.takes_over else claim.n
 
 
 def _newest_copies(

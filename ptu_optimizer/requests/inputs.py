@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import orjson
 
@@ -23,17 +24,25 @@ def inputs_blob(group_id: str) -> str:
     return f"inputs/{group_id}.jsonl"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PackedInputs:
     """A group's items as they are stored: one JSON line each."""
 
     lines: list[bytes]
-    ranges: list[BlobRange]
     in_blob: bool
 
     @property
     def blob(self) -> bytes:
         return b"\n".join(self.lines)
+
+    @cached_property
+    def ranges(self) -> list[BlobRange]:
+        """Where each line lies in the blob."""
+        ranges, offset = [], 0
+        for line in self.lines:
+            ranges.append(BlobRange.model_construct(offset=offset, length=len(line)))
+            offset += len(line) + 1
+        return ranges
 
     def is_inline(self, index: int) -> bool:
         """Whether item `index` is small enough to travel in its event."""
@@ -45,15 +54,7 @@ def pack(items: Sequence[Item]) -> PackedInputs:
     in_blob = sum(map(len, lines)) > INLINE_GROUP_BYTES or any(
         len(line) > INLINE_ITEM_BYTES for line in lines
     )
-    return PackedInputs(lines, _ranges(lines), in_blob)
-
-
-def _ranges(lines: Sequence[bytes]) -> list[BlobRange]:
-    ranges, offset = [], 0
-    for line in lines:
-        ranges.append(BlobRange.model_construct(offset=offset, length=len(line)))
-        offset += len(line) + 1
-    return ranges
+    return PackedInputs(lines, in_blob)
 
 
 class InputMissing(Exception):
@@ -84,9 +85,9 @@ class Inputs:
         """Every item of a group, for the sweep. Raises InputMissing, DependencyUnavailable."""
         if not record.get("in_blob"):
             lines = [orjson.dumps(item) for item in record["items"]]
-            return PackedInputs(lines, _ranges(lines), in_blob=False)
+            return PackedInputs(lines, in_blob=False)
         raw = await self._blobs.read(inputs_blob(group.text))
         if raw is None:
             raise InputMissing("the blob with the group's inputs is gone")
         lines = raw.split(b"\n")
-        return PackedInputs(lines, _ranges(lines), in_blob=True)
+        return PackedInputs(lines, in_blob=True)

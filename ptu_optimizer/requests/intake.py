@@ -15,7 +15,7 @@ from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import AppError, DependencyUnavailable, unavailable
 from ptu_optimizer.telemetry import logger
 
-from .events import REQUESTS, REQUESTS_SOON, first_event
+from .events import REQUESTS, REQUESTS_SOON, encode_inline, first_event
 from .ids import GroupId, IdMint
 from .inputs import PackedInputs, inputs_blob, pack
 from .model import Item, ItemRules, JsonObject, Priority, Problem, parse_item
@@ -284,13 +284,13 @@ class Intake:
     ) -> int:
         outgoing: dict[str, list[Outgoing]] = {}
         for index, (item, hub) in enumerate(zip(items, hubs, strict=True)):
-            event = first_event(
-                group.request_id(index),
-                item,
-                inline=packed.is_inline(index),
-                blob=packed.ranges[index],
-            )
-            outgoing.setdefault(hub, []).append(Outgoing(event.encode()))
+            request_id = group.request_id(index)
+            if packed.is_inline(index):
+                payload = encode_inline(request_id, packed.lines[index])
+            else:
+                place = packed.ranges[index]
+                payload = first_event(request_id, item, inline=False, blob=place).encode()
+            outgoing.setdefault(hub, []).append(Outgoing(payload))
         sent = 0
         for hub, events in outgoing.items():
             try:

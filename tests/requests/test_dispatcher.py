@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ptu_optimizer.requests.events import REQUESTS_LATER, ResultEvent
+from ptu_optimizer.requests.events import REQUESTS_LATER, BlobRange, RequestEvent, ResultEvent
 from ptu_optimizer.requests.ledger import Kind, Slot
 from tests.requests.protocol.world import World
 from tests.support.virtual_time import EPOCH, in_virtual_time
@@ -41,3 +41,17 @@ async def test_a_result_that_can_never_be_written_is_put_aside_and_holds_nobody_
     assert [letter["reason"].split(":")[0] for letter in report.dead_letters] == ["record"]
     assert world.kinds(neighbour) == ["attempt", "succeeded"]
     assert len(report.positions) == 1
+
+
+@in_virtual_time
+async def test_an_input_that_cannot_be_read_now_waits_elsewhere_and_holds_nobody_up() -> None:
+    world = World(faults=Scripted("blob fails"))
+    large, neighbour = world.request(), world.request()
+    large = large.model_copy(update={"body": None, "blob": BlobRange(offset=0, length=10)})
+    report = await world.dispatch(large, neighbour)
+    assert world.kinds(neighbour) == ["attempt", "succeeded"]
+    assert len(report.positions) == 1
+    (copy,) = world.on_hub()
+    assert isinstance(copy, RequestEvent)
+    assert (copy.request_id, copy.slot, copy.blob) == (large.request_id, 1, large.blob)
+    assert "its input cannot be read now" in report.annotations[0]["why"]

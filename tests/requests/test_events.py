@@ -14,8 +14,10 @@ from ptu_optimizer.requests.events import (
     ResultEvent,
     UndecodableEvent,
     decode,
+    encode_inline,
     first_event,
 )
+from ptu_optimizer.requests.inputs import pack
 from ptu_optimizer.requests.model import Item, Priority
 
 NOW = 1_800_000_000.0
@@ -175,3 +177,27 @@ def test_whatever_is_on_a_hub_is_an_event_or_undecodable(content: bytes) -> None
 
 def test_fields_of_a_newer_minor_version_are_passed_over() -> None:
     assert decode(raw(colour="red")) == event()
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        pytest.param(Item({"messages": []}, "ptu", 1.5e9), id="the least"),
+        pytest.param(
+            Item(
+                {"messages": [{"role": "user", "content": 'é "quoted" \u2028 🧮'}], "x": None},
+                "ptu",
+                1.5e9,
+                Priority.HIGH,
+                custom_id="row-1",
+                metadata={"a": "b"},
+            ),
+            id="everything",
+        ),
+    ],
+)
+def test_a_spliced_event_says_what_a_serialized_one_says(one: Item) -> None:
+    (line,) = pack([one]).lines
+    assert decode(encode_inline("g-0", line)) == decode(
+        first_event("g-0", one, inline=True).encode()
+    )
