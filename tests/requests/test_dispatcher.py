@@ -45,7 +45,8 @@ async def test_a_result_that_can_never_be_written_is_put_aside_and_holds_nobody_
 
 @in_virtual_time
 async def test_an_input_that_cannot_be_read_now_waits_elsewhere_and_holds_nobody_up() -> None:
-    world = World(faults=Scripted("blob fails"))
+    world = World()
+    world.faults.order("blob fails")
     large, neighbour = world.request(), world.request()
     large = large.model_copy(update={"body": None, "blob": BlobRange(offset=0, length=10)})
     report = await world.dispatch(large, neighbour)

@@ -45,8 +45,8 @@ MUTATIONS = [
     Mutation(
         "test_rule_01_a_take_over_that_is_not_admitted_carries_the_slot_of_the_attempt",
         DISPATCHER,
-        "carried = claim.n - 1 if claim.takes_over else claim.n",
-        "carried = claim.n",
+        "return claim.n - 1 if claim.takes_over else claim.n",
+        "return claim.n",
     ),
     Mutation(
         "test_rule_01_the_next_slot_is_carried_after_a_released_one_was_created",
