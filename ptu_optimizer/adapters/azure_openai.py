@@ -33,6 +33,10 @@ CALL_ID_HEADER = "x-ms-client-request-id"
 """Azure's correlation header: it shows in the resource's logs which attempt a call was."""
 
 DEFAULT_RETRY_AFTER_SECONDS = 1.0
+LONGEST_RETRY_AFTER_SECONDS = 3_600.0
+"""A PTU deployment drains in seconds. What says more is a time of day in the wrong header, or a proxy;
+believed, it would close the gate until the process ends."""
+
 _TRANSIENT = frozenset({408, 409, 425})
 
 
@@ -157,5 +161,5 @@ def retry_after_of(headers: Mapping[str, str]) -> float:
         except (KeyError, ValueError):
             continue
         if math.isfinite(seconds):
-            return max(0.0, seconds)
+            return min(max(0.0, seconds), LONGEST_RETRY_AFTER_SECONDS)
     return DEFAULT_RETRY_AFTER_SECONDS
