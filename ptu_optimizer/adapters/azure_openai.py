@@ -34,8 +34,8 @@ CALL_ID_HEADER = "x-ms-client-request-id"
 
 DEFAULT_RETRY_AFTER_SECONDS = 1.0
 LONGEST_RETRY_AFTER_SECONDS = 3_600.0
-"""A PTU deployment drains in seconds. What says more is a time of day in the wrong header, or a proxy;
-believed, it would close the gate until the process ends."""
+"""A PTU deployment drains in seconds. What says more is a time of day in the wrong header, or some
+proxy; believed, it would close the gate until the process ends."""
 
 _TRANSIENT = frozenset({408, 409, 425})
 

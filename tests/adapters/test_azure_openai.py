@@ -181,6 +181,7 @@ def test_the_utilization_header_is_a_hint(header: str | None, level: float | Non
         pytest.param({"retry-after": "3"}, 3.0, id="the coarser alone"),
         pytest.param({"retry-after-ms": "soon", "retry-after": "2"}, 2.0, id="malformed"),
         pytest.param({"retry-after-ms": "-5"}, 0.0, id="negative"),
+        pytest.param({"retry-after": "1763717051"}, 3_600.0, id="a time of day"),
         pytest.param({}, 1.0, id="none"),
     ],
 )
