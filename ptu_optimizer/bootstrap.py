@@ -30,13 +30,14 @@ from .capacity.gauge import Gauge
 from .clock import Clock, SystemClock
 from .requests.attempt import Attempts
 from .requests.deferral import PublishedMemory
-from .requests.dispatcher import Dispatcher, Lane
+from .requests.dispatcher import Dispatcher
 from .requests.exchange import ReadingExchange
 from .requests.gate import Gate
 from .requests.health import Health
 from .requests.ids import IdMint
 from .requests.inputs import Inputs
 from .requests.intake import Intake, IntakeLimits
+from .requests.lane import Lane
 from .requests.model import ItemRules
 from .requests.outcomes import OutcomeWriter
 from .requests.records import Ledger

@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ptu_optimizer.capacity.reading import InvalidReading, Kind, Reading
 from ptu_optimizer.capacity.work import Model
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import DependencyUnavailable
@@ -30,22 +29,19 @@ from .events import (
     decode,
 )
 from .exchange import ReadingExchange
-from .gate import Gate, Patience, Permit
+from .gate import Patience, Permit
 from .ids import ForgedId, GroupId, IdMint, slice_of_request
 from .inputs import InputMissing, Inputs
-from .ledger import Claim, Ended, Later, Ours, Sighting, Slot, new_token, next_step
-from .ledger import Kind as SlotKind
+from .lane import Lane, LaneCall
+from .ledger import Claim, Ended, Kind, Later, Ours, Sighting, Slot, new_token, next_step
 from .model import JsonObject
 from .outcomes import DEADLINE_EXCEEDED, Concluded, OutcomeHasNoPlace, OutcomeWriter
-from .ports import CallResult, Publisher, PublishFailed, Rejected, Success, Throttled, Transient
+from .ports import Publisher, PublishFailed, Success
 from .records import Ledger
 from .timing import Timing
 from .tokens import TokenEstimator, work_of_length
 
 _log = logger("dispatcher")
-
-_CONFIGURATION = frozenset({401, 403, 404})
-"""Refusals that say something of the settings, not of the request."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,14 +51,6 @@ class _Invocation:
     rescheduler: Rescheduler
     until: float
     """Monotonic: after this no new work is started."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Lane:
-    """A deployment as the dispatcher sees it."""
-
-    gate: Gate
-    model: Model
 
 
 class Dispatcher:
@@ -250,7 +238,7 @@ class Dispatcher:
         lane: Lane,
         permit: Permit,
     ) -> Next:
-        call = _Call(permit=permit, lane=lane, worker=self._worker, deployment=event.deployment)
+        call = LaneCall(permit=permit, lane=lane, worker=self._worker, deployment=event.deployment)
         try:
             try:
                 body = await self._inputs.body(event, group)
@@ -307,7 +295,7 @@ class Dispatcher:
         return False
 
     async def _expire(self, event: RequestEvent, claim: Claim, group: GroupId) -> Next:
-        return await self._end(event, claim, group, SlotKind.EXPIRED, DEADLINE_EXCEEDED)
+        return await self._end(event, claim, group, Kind.EXPIRED, DEADLINE_EXCEEDED)
 
     async def _fail(self, event: RequestEvent, claim: Claim, group: GroupId, why: str) -> Next:
         error = {
@@ -316,10 +304,10 @@ class Dispatcher:
             "param": None,
             "code": "input_missing",
         }
-        return await self._end(event, claim, group, SlotKind.FAILED, error)
+        return await self._end(event, claim, group, Kind.FAILED, error)
 
     async def _end(
-        self, event: RequestEvent, claim: Claim, group: GroupId, kind: SlotKind, error: JsonObject
+        self, event: RequestEvent, claim: Claim, group: GroupId, kind: Kind, error: JsonObject
     ) -> Next:
         outcome = Slot(
             request_id=event.request_id,
@@ -399,59 +387,3 @@ def _newest_copies(
 
 def _age(event: RequestEvent, delivered: DeliveredEvent) -> tuple[int, int, float]:
     return event.deferrals, event.slot, delivered.enqueued_at
-
-
-class _Call:
-    """Turns what a call told into readings of the gate, and ends the permit with its cost."""
-
-    def __init__(self, *, permit: Permit, lane: Lane, worker: str, deployment: str) -> None:
-        self._permit = permit
-        self._lane = lane
-        self._worker = worker
-        self._deployment = deployment
-        self.result: CallResult | None = None
-
-    def called(self, result: CallResult, *, at: float) -> None:
-        self.result = result
-        if isinstance(result, Throttled):
-            self._observe(Kind.THROTTLED, 1.0, at, until=at + result.retry_after_seconds)
-        elif result.utilization is not None:
-            self._observe(Kind.LEVEL, result.utilization, at)
-        usage = result.usage if isinstance(result, Success) else None
-        trouble = _trouble(result)
-        self._permit.end(
-            answered=trouble is None,
-            trouble=trouble,
-            used=None
-            if usage is None
-            else self._lane.model.work(
-                prompt_tokens=usage.prompt_tokens,
-                cached_tokens=usage.cached_tokens,
-                output_tokens=usage.completion_tokens,
-            ),
-        )
-
-    def _observe(self, kind: Kind, value: float, at: float, until: float | None = None) -> None:
-        try:
-            reading = Reading(
-                deployment=self._deployment,
-                kind=kind,
-                value=value,
-                source=self._worker,
-                observed_at=at,
-                until=until,
-            )
-        except InvalidReading as error:
-            _log.warning("an invalid utilization header", extra={"reason": str(error)})
-            return
-        self._lane.gate.observe(reading)
-
-
-def _trouble(result: CallResult) -> str | None:
-    """Why the next call would fail as well: an outage, a wrong key or role, no such deployment."""
-    match result:
-        case Transient():
-            return result.why
-        case Rejected() if result.status in _CONFIGURATION:
-            return f"the deployment answered {result.status}; check its key, role and name"
-    return None

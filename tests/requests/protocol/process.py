@@ -13,11 +13,12 @@ from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.requests.attempt import Attempts
 from ptu_optimizer.requests.deferral import PublishedMemory
 from ptu_optimizer.requests.deliveries import Delivery, Report
-from ptu_optimizer.requests.dispatcher import Dispatcher, Lane
+from ptu_optimizer.requests.dispatcher import Dispatcher
 from ptu_optimizer.requests.exchange import ReadingExchange
 from ptu_optimizer.requests.gate import Gate
 from ptu_optimizer.requests.inputs import Inputs
 from ptu_optimizer.requests.intake import Intake, IntakeLimits
+from ptu_optimizer.requests.lane import Lane
 from ptu_optimizer.requests.model import ItemRules, JsonObject
 from ptu_optimizer.requests.outcomes import OutcomeWriter
 from ptu_optimizer.requests.ports import (
