@@ -31,6 +31,10 @@ TRIES = 3
 PAUSE_SECONDS = 0.2
 REQUEST_SECONDS = 10.0
 
+SEND_SECONDS = 20.0
+"""A hub that takes connections but does not answer: the SDK would wait for minutes, its own timeout
+notwithstanding. Batches of one link wait for one another within this time."""
+
 HEARD_SECONDS = 0.25
 """How long a hub's last word vouches for it. The SDK does not notice that a hub has gone until it
 sends, which is too late for a caller who is to be told. Who publishes at a rate never has to look.
@@ -46,14 +50,21 @@ class EventHubs:
     """Publisher and HubReader of one namespace."""
 
     def __init__(
-        self, *, connection_string: str | None, namespace: str | None, identity: Identity
+        self,
+        *,
+        connection_string: str | None,
+        namespace: str | None,
+        identity: Identity,
+        send_seconds: float = SEND_SECONDS,
     ) -> None:
         self._connection_string = connection_string
         self._namespace = namespace
         self._identity = identity
+        self._send_seconds = send_seconds
         self._producers: dict[str, EventHubProducerClient] = {}
         self._partition_ids: dict[str, list[str]] = {}
         self._suspect: set[str] = set()
+        self._closing: set[asyncio.Task[None]] = set()
         self._heard_at = float("-inf")
         """When the namespace last answered, monotonic."""
 
@@ -86,7 +97,8 @@ class EventHubs:
         """Unkeyed events go where the service puts each batch (it takes turns). Keyed events go to
         a partition that we derive from the key, so that many keys share a batch."""
         try:
-            batches = await self._batches(hub, events)
+            async with asyncio.timeout(self._send_seconds):
+                batches = await self._batches(hub, events)
             results = await asyncio.gather(
                 *(self._send(hub, batch) for batch in batches), return_exceptions=True
             )
@@ -152,14 +164,32 @@ class EventHubs:
 
     async def _send(self, hub: str, batch: EventDataBatch) -> None:
         for tried in range(TRIES):
+            producer = self._producer(hub)
             try:
-                await self._producer(hub).send_batch(batch)
+                async with asyncio.timeout(self._send_seconds):
+                    await producer.send_batch(batch)
                 self._heard_at = time.monotonic()
                 return
+            except TimeoutError:
+                self._give_up(hub, producer)
+                raise
             except _FAULTS:
                 if tried == TRIES - 1:
                     raise
                 await asyncio.sleep(PAUSE_SECONDS * 2**tried)
+
+    def _give_up(self, hub: str, producer: EventHubProducerClient) -> None:
+        """A send was cut off half-way: the next one gets a new link."""
+        if self._producers.get(hub) is producer:
+            del self._producers[hub]
+        closing = asyncio.create_task(producer.close())
+        self._closing.add(closing)
+        closing.add_done_callback(self._closed)
+
+    def _closed(self, closing: asyncio.Task[None]) -> None:
+        self._closing.discard(closing)
+        if not closing.cancelled():
+            closing.exception()  # nobody minds how a dead link ends
 
     async def _batches(self, hub: str, events: Sequence[Outgoing]) -> list[EventDataBatch]:
         by_partition: dict[str | None, list[bytes]] = {}

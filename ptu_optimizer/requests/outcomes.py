@@ -74,7 +74,10 @@ class OutcomeWriter:
         record = outcome.record(ends_at=ends_at, now=self._clock.now())
         store_until = until - self._timing.write_budget / 2
         record = await self._move_large(record, until=store_until)
-        created = await self._ledger.create_record(record, until=store_until)
+        try:
+            created = await self._ledger.create_record(record, until=store_until)
+        except DependencyUnavailable:
+            created = Created.UNKNOWN  # a key or role that changed: it was paid for all the same
         if created is Created.CREATED:
             return None
         if created is Created.REFUSED:

@@ -183,3 +183,23 @@ async def test_a_namespace_that_nobody_serves_is_found_out_at_once(
         with pytest.raises(DependencyUnavailable):
             await adapter.ready(HUB)
     await adapter.close()
+
+
+async def test_a_hub_that_takes_connections_but_does_not_answer_is_given_up(
+    server: EventHubsServer,
+) -> None:
+    hubs = EventHubs(
+        connection_string=server.connection_string,
+        namespace=None,
+        identity=Identity(client_id=None),
+        send_seconds=1.0,
+    )
+    await hubs.publish(HUB, [Outgoing(b"before")])
+    server.faults.acknowledgement_delay_seconds = 3600.0
+    with pytest.raises(PublishFailed):
+        await hubs.publish(HUB, [Outgoing(b"meanwhile")])
+    server.faults.acknowledgement_delay_seconds = 0.0
+    await hubs.ready(HUB)
+    await hubs.publish(HUB, [Outgoing(b"after")])
+    assert b"after" in [payload for lot in (await received(server, 3)).values() for payload in lot]
+    await hubs.close()

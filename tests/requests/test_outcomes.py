@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ptu_optimizer.errors import DependencyUnavailable
+from ptu_optimizer.requests.events import REQUESTS_LATER, ResultEvent, decode
 from ptu_optimizer.requests.ids import IdMint
 from ptu_optimizer.requests.ledger import Kind, Slot
 from ptu_optimizer.requests.outcomes import (
@@ -12,6 +13,7 @@ from ptu_optimizer.requests.outcomes import (
     LARGEST_ITEM_BYTES,
     OutcomeWriter,
 )
+from ptu_optimizer.requests.ports import Created
 from ptu_optimizer.requests.records import Ledger
 from ptu_optimizer.requests.timing import Timing
 from tests.support.publishing import FakePublisher
@@ -78,3 +80,36 @@ async def test_what_no_record_can_hold_keeps_its_batch() -> None:
     scene = Scene(blobs_away=True)
     with pytest.raises(DependencyUnavailable):
         await scene.write(LARGEST_ITEM_BYTES + 1)
+
+
+class RefusingRequests(FakeRequests):
+    async def create(self, record: dict[str, object]) -> Created:
+        raise DependencyUnavailable("Cosmos DB", "it refuses a write with status 403")
+
+
+@in_virtual_time
+async def test_with_the_store_refusing_us_what_was_paid_for_travels() -> None:
+    scene = Scene()
+    publisher = FakePublisher()
+    writer = OutcomeWriter(
+        ledger=Ledger(store=RefusingRequests(), clock=scene.clock),
+        blobs=scene.blobs,
+        publisher=publisher,
+        clock=scene.clock,
+        timing=TIMING,
+    )
+    outcome = Slot(
+        request_id=REQUEST,
+        n=2,
+        kind=Kind.SUCCEEDED,
+        claim_token="ours",
+        at=scene.clock.now(),
+        details={"response": {"text": "paid"}},
+    )
+    until = scene.clock.monotonic() + TIMING.write_budget
+    await writer.write(outcome, ends_at=scene.clock.now() + 1e6, until=until)
+    ((hub, (event,)),) = publisher.batches
+    assert hub == REQUESTS_LATER
+    travelling = decode(event.payload)
+    assert isinstance(travelling, ResultEvent)
+    assert travelling.record["response"] == {"text": "paid"}
