@@ -17,7 +17,7 @@ from local.demo.questions import read_questions
 from local.demo.report import Report, make_report
 from local.demo.rescheduled import Rescheduled
 from local.demo.trace import read_slice
-from local.demo.truth import Books, PtuTruth, Second, outcomes_by_request
+from local.demo.truth import Books, LedgerTruth, PtuTruth, Second
 from local.system import LocalSystem
 from local.system.settings import OPENAI_KEY
 
@@ -83,15 +83,16 @@ class Demo:
             deadline = clock() + LIMIT_SECONDS
             ids = await self._api.submit(read_questions(self._plan.requests))
             self._view.say(f"{len(ids)} questions accepted by POST /producer")
-            hit = await self._watch(submitted_at, deadline)
-            served_at = await self._truth.now()
-            self._view.say("reading every result back")
-            results = await self._api.results(ids, until=deadline)
-            outcomes = await outcomes_by_request(
+            ledger = LedgerTruth(
                 connection=self._system.settings["COSMOS"],
                 database=self._system.settings["COSMOS_DATABASE"],
                 request_ids=ids,
             )
+            hit = await self._watch(ledger, submitted_at, deadline)
+            served_at = await self._truth.now()
+            self._view.say("reading every result back")
+            results = await self._api.results(ids, until=deadline)
+            outcomes = await ledger.outcomes_by_request()
             books = await self._truth.books()
             seconds = await self._truth.seconds()
         report = make_report(
@@ -104,7 +105,9 @@ class Demo:
         )
         return report, [second for second in seconds if second.at <= served_at]
 
-    async def _watch(self, submitted_at: float, deadline: float) -> Crash | None:
+    async def _watch(
+        self, ledger: LedgerTruth, submitted_at: float, deadline: float
+    ) -> Crash | None:
         """Show progress until everything was served once and nothing is in flight."""
         clock = asyncio.get_running_loop().time
         hit: Crash | None = None
@@ -115,7 +118,7 @@ class Demo:
             self._view.show(self._snapshot(books, recent, now - submitted_at))
             if self._plan.kill and hit is None and self._is_midway(books):
                 hit = await crash(
-                    self._plan.kill, system=self._system, truth=self._truth, view=self._view
+                    self._plan.kill, system=self._system, ledger=ledger, view=self._view
                 )
             if books.requests_served >= self._plan.requests and not books.batch_in_flight:
                 break

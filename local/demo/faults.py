@@ -6,13 +6,14 @@ import asyncio
 from dataclasses import dataclass
 
 from local.demo.progress import View
-from local.demo.truth import Books, PtuTruth
+from local.demo.truth import LedgerTruth
 from local.system import LocalSystem
+from local.system.processes import children
 
 HOST, WORKER = "host", "worker"
 
-SETTLE_SECONDS = 0.1
-"""By then the calls that the killed process had already written to its sockets have arrived."""
+SETTLE_SECONDS = 0.5
+"""By then the writes that the killed process had already sent have reached the store."""
 
 
 @dataclass(frozen=True)
@@ -21,26 +22,21 @@ class Crash:
 
     what: str
     in_flight: int
-    """Batch calls that were in flight at the PTU at some instant between two looks at its books,
-    just before the kill and SETTLE_SECONDS after it."""
+    """Calls that the killed workers had under way: claimed in the ledger, with nothing written of how
+    they ended. The PTU's own count would miss calls whose answer was on its way back."""
 
 
-async def crash(what: str, *, system: LocalSystem, truth: PtuTruth, view: View) -> Crash:
+async def crash(what: str, *, system: LocalSystem, ledger: LedgerTruth, view: View) -> Crash:
     """kill -9 a host and start another, or kill -9 the workers of a host that lives on."""
-    before = await truth.books()
     if what == HOST:
+        workers = children(system.hosts[0].pid)
         await system.kill_host(0)
     else:
-        await system.kill_worker(0)
+        workers = await system.kill_worker(0)
     await asyncio.sleep(SETTLE_SECONDS)
-    hit = Crash(what, in_flight_between(before, await truth.books()))
+    hit = Crash(what, await ledger.attempts_under_way(workers))
     view.say(f"kill -9 of {what} 0, with {hit.in_flight} calls in flight")
     if what == HOST:
         number = await system.start_host()
         view.say(f"host {number} started")
     return hit
-
-
-def in_flight_between(before: Books, after: Books) -> int:
-    """Calls in flight at any instant between: those still there, and those that ended since."""
-    return after.batch_in_flight + after.batch_ended - before.batch_ended

@@ -90,17 +90,48 @@ class PtuTruth:
             return await response.json()
 
 
-async def outcomes_by_request(
-    *, connection: str, database: str, request_ids: Iterable[str]
-) -> Counter[str]:
-    """How many outcomes the ledger holds of each request, read slot by slot from Cosmos DB."""
-    slices = {slice_of_request(request_id) for request_id in request_ids}
-    outcomes: Counter[str] = Counter()
-    async with CosmosClient.from_connection_string(connection) as client:
-        container = client.get_database_client(database).get_container_client("requests")
-        for partition in sorted(slices):
-            query = "SELECT c.id, c.request_id, c.n, c.kind FROM c"
-            async for record in container.query_items(query, partition_key=partition):
-                if is_slot(record) and Kind(record["kind"]).is_outcome:
-                    outcomes[record["request_id"]] += 1
-    return outcomes
+class LedgerTruth:
+    """The slots of the demo's requests, read one by one from Cosmos DB."""
+
+    def __init__(self, *, connection: str, database: str, request_ids: Iterable[str]) -> None:
+        self._connection = connection
+        self._database = database
+        self._slices = sorted({slice_of_request(request_id) for request_id in request_ids})
+
+    async def outcomes_by_request(self) -> Counter[str]:
+        """How many outcomes the ledger holds of each request."""
+        return Counter(
+            record["request_id"]
+            for record in await self._slots()
+            if Kind(record["kind"]).is_outcome
+        )
+
+    async def attempts_under_way(self, workers: Iterable[int]) -> int:
+        """Attempts of these processes that are the last slot of their request."""
+        return attempts_under_way(await self._slots(), workers)
+
+    async def _slots(self) -> list[dict[str, Any]]:
+        slots: list[dict[str, Any]] = []
+        async with CosmosClient.from_connection_string(self._connection) as client:
+            container = client.get_database_client(self._database).get_container_client("requests")
+            for partition in self._slices:
+                query = "SELECT c.id, c.request_id, c.n, c.kind, c.worker FROM c"
+                async for record in container.query_items(query, partition_key=partition):
+                    if is_slot(record):
+                        slots.append(dict(record))
+        return slots
+
+
+def attempts_under_way(slots: Iterable[dict[str, Any]], workers: Iterable[int]) -> int:
+    """Of all slots: the requests whose last one is an attempt by one of these processes."""
+    last: dict[str, dict[str, Any]] = {}
+    for slot in slots:
+        known = last.get(slot["request_id"])
+        if known is None or slot["n"] > known["n"]:
+            last[slot["request_id"]] = slot
+    # a worker is named by its machine, its process and a random part
+    marks = tuple(f"-{pid}-" for pid in workers)
+    return sum(
+        slot["kind"] == Kind.ATTEMPT and any(mark in slot["worker"] for mark in marks)
+        for slot in last.values()
+    )

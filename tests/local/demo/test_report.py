@@ -3,16 +3,16 @@
 import io
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from local.demo.api import Result
-from local.demo.faults import in_flight_between
 from local.demo.plot import BATCH, INTERACTIVE, draw, resample
 from local.demo.progress import BAR_COLUMNS, Snapshot, load_bar, panel
 from local.demo.report import Fill, Report, make_report
-from local.demo.truth import Books, Second
+from local.demo.truth import Books, Second, attempts_under_way
 
 
 def second(at: float, interactive: float, batch: float, served: int = 0) -> Second:
@@ -95,10 +95,24 @@ def test_the_share_filled_is_of_what_interactive_traffic_left() -> None:
     assert Fill.of([]).filled_share == 0
 
 
-def test_calls_in_flight_at_a_kill_are_those_still_there_and_those_that_just_ended() -> None:
-    before = Books(batch_ended=10, batch_in_flight=5)
-    after = Books(batch_ended=12, batch_in_flight=4)
-    assert in_flight_between(before, after) == 6
+def slot(request: str, n: int, kind: str, worker: str | None = None) -> dict[str, Any]:
+    return {"request_id": request, "n": n, "kind": kind, "worker": worker}
+
+
+def test_calls_in_flight_at_a_kill_are_the_attempts_that_the_dead_left_without_an_end() -> None:
+    slots = [
+        slot("a", 1, "attempt", "machine-71-c0ffee"),
+        slot("b", 1, "attempt", "machine-71-c0ffee"),
+        slot("b", 2, "succeeded"),
+        slot("c", 1, "attempt", "machine-72-c0ffee"),
+        slot("d", 1, "attempt", "machine-72-c0ffee"),
+        slot("d", 2, "released"),
+        slot("d", 3, "attempt", "machine-71-c0ffee"),
+        slot("e", 1, "attempt", "machine-7-71c0ff"),
+    ]
+    assert attempts_under_way(slots, [71]) == 2
+    assert attempts_under_way(slots, [71, 72]) == 3
+    assert attempts_under_way([], [71]) == 0
 
 
 def test_the_picture_stacks_batch_on_interactive_and_never_exceeds_the_ptu() -> None:
