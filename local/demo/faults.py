@@ -22,8 +22,8 @@ class Crash:
 
     what: str
     in_flight: int
-    """Calls that the killed workers had under way: claimed in the ledger, with nothing written of how
-    they ended. The PTU's own count would miss calls whose answer was on its way back."""
+    """Calls that the killed workers had under way: claimed in the ledger, with nothing written of
+    how they ended. The PTU's own count would miss calls whose answer was on its way back."""
 
 
 async def crash(what: str, *, system: LocalSystem, ledger: LedgerTruth, view: View) -> Crash:
