@@ -9,9 +9,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+from azure.core import MatchConditions
 from azure.core.exceptions import AzureError
 from azure.cosmos.aio import ContainerProxy, CosmosClient
-from azure.cosmos.exceptions import CosmosHttpResponseError, CosmosResourceNotFoundError
+from azure.cosmos.exceptions import (
+    CosmosAccessConditionFailedError,
+    CosmosHttpResponseError,
+    CosmosResourceExistsError,
+    CosmosResourceNotFoundError,
+)
 
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.requests.ids import slice_of_request
@@ -140,8 +146,34 @@ class CosmosCapacityStore:
         except (AzureError, TimeoutError, OSError) as error:
             raise DependencyUnavailable(SERVICE, _reason(error)) from error
 
-    async def readings(self, deployment: str) -> list[JsonObject]:
-        return await _query(self._container, "SELECT * FROM c WHERE c.type = 'reading'", deployment)
+    async def changed(self, deployment: str, *, since: float) -> list[JsonObject]:
+        return await _query(
+            self._container,
+            "SELECT * FROM c WHERE c._ts >= @since",
+            deployment,
+            [{"name": "@since", "value": int(since)}],
+        )
+
+    async def swap(self, record: JsonObject, *, etag: str | None) -> bool:
+        try:
+            if etag is None:
+                await self._container.create_item(record)
+            else:
+                await self._container.replace_item(
+                    record["id"],
+                    record,
+                    etag=etag,
+                    match_condition=MatchConditions.IfNotModified,
+                )
+        except (
+            CosmosResourceExistsError,
+            CosmosAccessConditionFailedError,
+            CosmosResourceNotFoundError,
+        ):
+            return False
+        except (AzureError, TimeoutError, OSError) as error:
+            raise DependencyUnavailable(SERVICE, _reason(error)) from error
+        return True
 
 
 def _reason(error: BaseException) -> str:

@@ -10,11 +10,14 @@ from typing import Any, Self
 
 class Kind(StrEnum):
     LEVEL = "level"
-    """How full the bucket is, from the header of a response."""
+    """How full the bucket is, from the header of a response. `span` is how long that call took:
+    whether the service takes the value at the call's admission or its end is not documented."""
     UTILIZATION = "utilization"
     """The one-minute metric, of which it is not documented whether it means level or load."""
     THROTTLED = "throttled"
     """A 429: full, and closed until `until`."""
+    ALERT = "alert"
+    """A fired alert of Azure Monitor: a brake until `until`, or until it is resolved."""
 
 
 class InvalidReading(ValueError):
@@ -30,6 +33,8 @@ class Reading:
     value: float
     source: str
     observed_at: float
+    span: float = 0.0
+    """The seconds before `observed_at` that the value may speak of; 0 for a single moment."""
     until: float | None = None
 
     def __post_init__(self) -> None:
@@ -37,6 +42,8 @@ class Reading:
             raise InvalidReading(f"{self.source}: {self.value!r} is no utilization")
         if not math.isfinite(self.observed_at):
             raise InvalidReading(f"{self.source}: {self.observed_at!r} is no time")
+        if not math.isfinite(self.span) or self.span < 0:
+            raise InvalidReading(f"{self.source}: {self.span!r} is no span of time")
         if self.until is not None and not math.isfinite(self.until):
             # a gate that closed until then would never open again
             raise InvalidReading(f"{self.source}: {self.until!r} is no time")
@@ -51,6 +58,7 @@ class Reading:
             "value": self.value,
             "source": self.source,
             "observed_at": self.observed_at,
+            "span": self.span,
             "until": self.until,
             "ttl": ttl_seconds,
         }
@@ -65,6 +73,7 @@ class Reading:
                 value=float(record["value"]),
                 source=record["source"],
                 observed_at=float(record["observed_at"]),
+                span=float(record.get("span") or 0.0),
                 until=None if record.get("until") is None else float(record["until"]),
             )
         except (KeyError, TypeError, ValueError) as error:

@@ -68,8 +68,9 @@ class ReadingExchange:
         """Send ours if new, take in the others'. A store that is away costs only freshness."""
         try:
             await self._send(gate)
-            for record in await self._store.readings(gate.deployment):
-                self._take(gate, record)
+            for record in await self._store.changed(gate.deployment, since=0.0):
+                if record.get("type") == "reading":
+                    self._take(gate, record)
         except DependencyUnavailable as error:
             _log.warning("readings cannot be exchanged", extra={"reason": error.reason})
 

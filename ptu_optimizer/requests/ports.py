@@ -142,8 +142,17 @@ class CapacityStore(Protocol):
         """Upsert. Raises DependencyUnavailable."""
         ...
 
-    async def readings(self, deployment: str) -> list[JsonObject]:
-        """Raises DependencyUnavailable."""
+    async def changed(self, deployment: str, *, since: float) -> list[JsonObject]:
+        """Every record of a deployment written at or after `since`, which is compared with the
+        records' `_ts` (the store's clock, whole seconds); 0.0 for all. Raises
+        DependencyUnavailable.
+        """
+        ...
+
+    async def swap(self, record: JsonObject, *, etag: str | None) -> bool:
+        """Create (`etag` None) or replace a record that nobody has changed since it was read with
+        this `_etag`; False if somebody has. Raises DependencyUnavailable.
+        """
         ...
 
 

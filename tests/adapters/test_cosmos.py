@@ -323,9 +323,11 @@ async def test_the_newest_reading_of_each_worker_is_kept(capacity: CosmosCapacit
     await capacity.write(reading("a", value=0.1))
     await capacity.write(reading("b", value=0.2))
     await capacity.write(reading("a", value=0.3))
-    found = {record["id"]: record["value"] for record in await capacity.readings("gpt-4.1")}
+    found = {
+        record["id"]: record["value"] for record in await capacity.changed("gpt-4.1", since=0.0)
+    }
     assert found == {"reading:a": 0.3, "reading:b": 0.2}
-    assert await capacity.readings("another") == []
+    assert await capacity.changed("another", since=0.0) == []
 
 
 async def test_readings_of_a_worker_that_is_gone_leave(
@@ -333,7 +335,36 @@ async def test_readings_of_a_worker_that_is_gone_leave(
 ) -> None:
     await capacity.write(reading("a"))
     clock.now += 62
-    assert await capacity.readings("gpt-4.1") == []
+    assert await capacity.changed("gpt-4.1", since=0.0) == []
+
+
+async def test_only_what_changed_since_is_read(capacity: CosmosCapacityStore, clock: Clock) -> None:
+    await capacity.write(reading("a"))
+    clock.now += 10
+    await capacity.write(reading("b"))
+    (newest,) = await capacity.changed("gpt-4.1", since=clock.now - 5)
+    assert newest["id"] == "reading:b"
+    (again,) = await capacity.changed("gpt-4.1", since=newest["_ts"])
+    assert again["id"] == "reading:b", "what is as old as the newest may have come after it"
+
+
+async def test_a_swap_takes_place_once(capacity: CosmosCapacityStore) -> None:
+    lease = {"id": "lease:requests", "deployment": "gpt-4.1", "type": "lease", "ttl": 60}
+    assert await capacity.swap({**lease, "holder": "a"}, etag=None)
+    assert not await capacity.swap({**lease, "holder": "b"}, etag=None)
+    (seen,) = await capacity.changed("gpt-4.1", since=0.0)
+    assert await capacity.swap({**lease, "holder": "c"}, etag=seen["_etag"])
+    assert not await capacity.swap({**lease, "holder": "d"}, etag=seen["_etag"])
+    (now_held,) = await capacity.changed("gpt-4.1", since=0.0)
+    assert now_held["holder"] == "c"
+
+
+async def test_a_swap_of_what_is_gone_fails(capacity: CosmosCapacityStore, clock: Clock) -> None:
+    lease = {"id": "lease:requests", "deployment": "gpt-4.1", "type": "lease", "ttl": 60}
+    await capacity.swap(lease, etag=None)
+    (seen,) = await capacity.changed("gpt-4.1", since=0.0)
+    clock.now += 62
+    assert not await capacity.swap(lease, etag=seen["_etag"])
 
 
 async def test_capacity_that_fails_is_unavailable(
@@ -343,4 +374,4 @@ async def test_capacity_that_fails_is_unavailable(
     with pytest.raises(DependencyUnavailable, match="status 429"):
         await capacity.write(reading("a"))
     with pytest.raises(DependencyUnavailable, match="status 429"):
-        await capacity.readings("gpt-4.1")
+        await capacity.changed("gpt-4.1", since=0.0)

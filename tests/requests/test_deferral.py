@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from local.virtual_time import EPOCH, VirtualClock, in_virtual_time, run_virtually
 from ptu_optimizer.requests.deferral import (
     GATHER_SECONDS,
     MEMORY_MARGIN_SECONDS,
@@ -16,7 +17,6 @@ from ptu_optimizer.requests.deferral import (
 from ptu_optimizer.requests.events import REQUESTS_LATER, RequestEvent
 from ptu_optimizer.requests.timing import Timing
 from tests.support.publishing import FakePublisher
-from tests.support.virtual_time import EPOCH, VirtualClock, in_virtual_time, run_virtually
 
 TIMING = Timing(call_limit=300, write_budget=30, skew=30, hold=30, invocation_budget=120)
 KEPT = TIMING.hold + MEMORY_MARGIN_SECONDS

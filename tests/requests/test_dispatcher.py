@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from local.virtual_time import EPOCH, in_virtual_time
 from ptu_optimizer.requests.events import REQUESTS_LATER, BlobRange, RequestEvent, ResultEvent
 from ptu_optimizer.requests.ledger import Kind, Slot
 from tests.requests.protocol.world import World
-from tests.support.virtual_time import EPOCH, in_virtual_time
 
 
 def _result(request_id: str, kind: Kind = Kind.SUCCEEDED) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 import pytest
 
+from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
 from ptu_optimizer.capacity.admission import SlowDown, SlowDownLimits
 from ptu_optimizer.capacity.gauge import Gauge
 from ptu_optimizer.capacity.reading import Kind, Reading
 from ptu_optimizer.requests.exchange import ReadingExchange
 from ptu_optimizer.requests.gate import Gate
 from tests.support.stores import FakeCapacity
-from tests.support.virtual_time import EPOCH, VirtualClock, in_virtual_time
 
 LIMITS = SlowDownLimits(lower=0.2, upper=0.8, max_concurrent_calls=10)
 

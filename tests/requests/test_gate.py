@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
+from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
 from ptu_optimizer.capacity.admission import Admit, Verdict, Wait
 from ptu_optimizer.capacity.gauge import Belief
 from ptu_optimizer.capacity.reading import Kind, Reading
 from ptu_optimizer.requests.gate import Gate, Patience, Permit
-from tests.support.virtual_time import EPOCH, VirtualClock, in_virtual_time
 
 PATIENT = Patience(hold_seconds=30, until=1e6)
 

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
+from local.virtual_time import VirtualClock, in_virtual_time
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.requests.health import CHECK_SECONDS, Health
-from tests.support.virtual_time import VirtualClock, in_virtual_time
 
 
 async def answers() -> None:

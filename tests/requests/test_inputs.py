@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local.virtual_time import EPOCH
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.requests.events import RequestEvent, first_event
 from ptu_optimizer.requests.ids import GroupId, IdMint
@@ -20,7 +21,6 @@ from ptu_optimizer.requests.inputs import (
 )
 from ptu_optimizer.requests.model import Item
 from tests.support.stores import FakeBlobs
-from tests.support.virtual_time import EPOCH
 
 
 def item(text: str, *, custom_id: str | None = None) -> Item:

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
 from ptu_optimizer.errors import AppError
 from ptu_optimizer.requests.events import (
     REQUESTS,
@@ -27,7 +28,6 @@ from ptu_optimizer.requests.model import ItemRules
 from ptu_optimizer.requests.timing import Timing
 from tests.support.publishing import FakePublisher
 from tests.support.stores import FakeBlobs, FakeGroups
-from tests.support.virtual_time import EPOCH, VirtualClock, in_virtual_time
 
 TIMING = Timing(call_limit=300, write_budget=30, skew=30, hold=30, invocation_budget=120)
 DAY, WEEK = 86_400.0, 604_800.0

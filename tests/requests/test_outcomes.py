@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from local.virtual_time import VirtualClock, in_virtual_time
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.requests.events import REQUESTS_LATER, ResultEvent, decode
 from ptu_optimizer.requests.ids import IdMint
@@ -18,7 +19,6 @@ from ptu_optimizer.requests.records import Ledger
 from ptu_optimizer.requests.timing import Timing
 from tests.support.publishing import FakePublisher
 from tests.support.stores import FakeBlobs, FakeRequests
-from tests.support.virtual_time import VirtualClock, in_virtual_time
 
 TIMING = Timing(call_limit=300, write_budget=30, skew=30, hold=30, invocation_budget=120)
 REQUEST = IdMint(b"a key of this test").mint(created_at=1e9, ends_at=2e9, count=1).request_id(0)

@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
+from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
 from ptu_optimizer.errors import AppError, DependencyUnavailable
 from ptu_optimizer.requests.ids import IdMint, slice_of_request
 from ptu_optimizer.requests.ledger import Kind, Slot
@@ -13,7 +14,6 @@ from ptu_optimizer.requests.records import Ledger
 from ptu_optimizer.requests.status import QUEUED_WHY, RequestStatus
 from ptu_optimizer.requests.timing import Timing
 from tests.support.stores import FakeBlobs, FakeRequests
-from tests.support.virtual_time import EPOCH, VirtualClock, in_virtual_time
 
 TIMING = Timing(call_limit=300, write_budget=30, skew=30, hold=30, invocation_budget=120)
 MINT = IdMint(b"a key of this test")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.requests.events import HUBS, REQUESTS_LATER, RequestEvent, decode
 from ptu_optimizer.requests.ids import GroupId, IdMint, slice_of_request
@@ -18,7 +19,6 @@ from ptu_optimizer.requests.timing import Timing
 from ptu_optimizer.requests.watermark import Watermark
 from tests.support.publishing import FakePublisher
 from tests.support.stores import FakeBlobs, FakeGroups, FakeRequests
-from tests.support.virtual_time import EPOCH, VirtualClock, in_virtual_time
 
 TIMING = Timing(call_limit=300, write_budget=30, skew=30, hold=30, invocation_budget=120)
 DAY, WEEK = 86_400.0, 604_800.0

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import orjson
 
+from local.virtual_time import VirtualClock, in_virtual_time
 from ptu_optimizer.requests.events import HUBS, NudgeEvent, decode
 from ptu_optimizer.requests.ports import PartitionState
 from ptu_optimizer.requests.timing import Timing
 from ptu_optimizer.requests.watermark import LONGEST_PAUSE_SECONDS, Watermark
 from tests.support.publishing import FakePublisher
 from tests.support.stores import FakeGroups
-from tests.support.virtual_time import VirtualClock, in_virtual_time
 
 TIMING = Timing(call_limit=300, write_budget=30, skew=30, hold=30, invocation_budget=120)
 PATIENCE = TIMING.invocation_budget + TIMING.lease + TIMING.skew

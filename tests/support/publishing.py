@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from local.virtual_time import VirtualClock
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.requests.ports import Outgoing, PublishFailed
-from tests.support.virtual_time import VirtualClock
 
 
 class FakePublisher:

@@ -121,9 +121,19 @@ class FakeCapacity:
         self.writes += 1
         self.records[record["deployment"], record["id"]] = copy.deepcopy(record)
 
-    async def readings(self, deployment: str) -> list[JsonObject]:
+    async def changed(self, deployment: str, *, since: float) -> list[JsonObject]:
         self._reach()
         return [copy.deepcopy(r) for (place, _), r in self.records.items() if place == deployment]
+
+    async def swap(self, record: JsonObject, *, etag: str | None) -> bool:
+        self._reach()
+        place = (record["deployment"], record["id"])
+        known = self.records.get(place)
+        if (known.get("_etag") if known is not None else None) != etag:
+            return False
+        self.writes += 1
+        self.records[place] = {**copy.deepcopy(record), "_etag": str(self.writes)}
+        return True
 
     def _reach(self) -> None:
         if self.away:

@@ -14,7 +14,7 @@ from local.host.errors import DrainingError, WorkerLostError
 from local.host.invoker import Invoker, TriggerInput, Worker
 from local.host.outputs import OutputError
 from local.host.retry import RetryPolicy
-from tests.support.virtual_time import in_virtual_time
+from local.virtual_time import in_virtual_time
 
 DATA = TriggerInput(data_type="json", data=[b"{}"])
 TRIGGER = HttpTrigger(name="req", route="r", methods=(), auth_level="anonymous")

@@ -12,7 +12,7 @@ from local.host.invoker import Outcome, TriggerInput
 from local.host.ncrontab import parse_schedule
 from local.host.timers import TimerListener, TimerStatus
 from local.host.worker.converters import decode_trigger
-from tests.support.virtual_time import in_virtual_time
+from local.virtual_time import in_virtual_time
 
 START = datetime(2026, 1, 31, 8, 0, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ import pytest
 from local.host.errors import DrainingError, HostError
 from local.host.worker_process import WorkerProcess
 from local.host.worker_slot import WorkerSlot, restart_pause
-from tests.support.virtual_time import in_virtual_time
+from local.virtual_time import in_virtual_time
 
 
 class FakeProcess:

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from local.virtual_time import EPOCH
 from ptu_optimizer.requests.timing import Timing
-from tests.support.virtual_time import EPOCH
 
 OUTCOMES = ("succeeded", "failed", "cancelled", "expired")
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from local.virtual_time import EPOCH
 from ptu_optimizer.requests.deliveries import DeliveredEvent, Delivery
 from ptu_optimizer.requests.events import HUBS
 from ptu_optimizer.requests.ports import Outgoing, PartitionState
-from tests.support.virtual_time import EPOCH
 
 from .process import Crashed
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from local.virtual_time import VirtualClock
 from ptu_optimizer.capacity.admission import SlowDown, SlowDownLimits
 from ptu_optimizer.capacity.gauge import Gauge
 from ptu_optimizer.capacity.work import Model
@@ -38,7 +39,6 @@ from ptu_optimizer.requests.status import RequestStatus
 from ptu_optimizer.requests.sweep import Sweep
 from ptu_optimizer.requests.tokens import TokenEstimator
 from ptu_optimizer.requests.watermark import Watermark
-from tests.support.virtual_time import VirtualClock
 
 if TYPE_CHECKING:
     from .store import Container
@@ -359,8 +359,11 @@ class _NoReadings:
     async def write(self, record: JsonObject) -> None:
         return None
 
-    async def readings(self, deployment: str) -> list[JsonObject]:
+    async def changed(self, deployment: str, *, since: float) -> list[JsonObject]:
         return []
+
+    async def swap(self, record: JsonObject, *, etag: str | None) -> bool:
+        return True
 
 
 class _Service:

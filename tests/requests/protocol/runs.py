@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.virtual_time import run_virtually
+from local.virtual_time import run_virtually
 
 from .faults import Faults, drawn_rates
 from .world import TIMING, World, loud, same_jitter

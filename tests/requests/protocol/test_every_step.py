@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 import pytest
 
+from local.virtual_time import run_virtually
 from ptu_optimizer.requests.events import REQUESTS
 from ptu_optimizer.requests.ports import Outgoing
 from tests.requests.protocol.faults import Faults
 from tests.requests.protocol.world import World, loud, same_jitter
-from tests.support.virtual_time import run_virtually
 
 DEADLINE = 900.0
 MOST_PLACES = 200

@@ -13,6 +13,7 @@ import itertools
 import orjson
 import pytest
 
+from local.virtual_time import EPOCH, in_virtual_time
 from ptu_optimizer.errors import AppError
 from ptu_optimizer.requests.events import (
     HUBS,
@@ -27,7 +28,6 @@ from ptu_optimizer.requests.ports import Outgoing, PublishFailed
 from ptu_optimizer.requests.timing import Timing
 from tests.requests.protocol.process import Process
 from tests.requests.protocol.world import BODY, TIMING, World
-from tests.support.virtual_time import EPOCH, in_virtual_time
 
 SKEW = TIMING.skew
 

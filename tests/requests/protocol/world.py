@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from local.virtual_time import EPOCH
 from ptu_optimizer.errors import AppError, DependencyUnavailable
 from ptu_optimizer.requests.deliveries import DeliveredEvent, Delivery, Report
 from ptu_optimizer.requests.events import (
@@ -30,7 +31,6 @@ from ptu_optimizer.requests.ids import IdMint, slice_of_request
 from ptu_optimizer.requests.ledger import Kind, Slot, new_token
 from ptu_optimizer.requests.model import Item, JsonObject
 from ptu_optimizer.requests.timing import Timing
-from tests.support.virtual_time import EPOCH
 
 from .books import Books
 from .faults import Faults

@@ -1,4 +1,4 @@
-"""Time that passes only when nothing else is left to do: for tests of what waits.
+"""Time that passes only when nothing else is left to do: for tests and benchmarks of what waits.
 
     @in_virtual_time
     async def test_a_minute_passes_at_once() -> None:

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.support.virtual_time import EPOCH, Stuck, VirtualClock, in_virtual_time, run_virtually
+from local.virtual_time import EPOCH, Stuck, VirtualClock, in_virtual_time, run_virtually
 
 
 @in_virtual_time
