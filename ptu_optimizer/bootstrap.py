@@ -1,6 +1,6 @@
-"""The composition root: builds each client once per process and hands it to who needs it.
+"""The composition root: builds each use case once per process and hands it what it needs.
 
-The only module that imports `settings` and `adapters`. Nothing is connected at import: clients are
+The only module that imports `settings` and `services`. Nothing is connected at import: clients are
 built at the first use, on the worker's event loop, so that a cold start pays for nothing it does
 not need.
 """
@@ -11,20 +11,7 @@ import os
 import secrets
 import socket
 from functools import cache, cached_property
-from typing import TYPE_CHECKING
 
-from azure.cosmos.aio import ContainerProxy, CosmosClient
-from azure.storage.blob.aio import BlobServiceClient
-
-from .adapters.blobs import AzureBlobStore, blob_client
-from .adapters.cosmos import (
-    CosmosCapacityStore,
-    CosmosGroupStore,
-    CosmosLedgerStore,
-    cosmos_client,
-)
-from .adapters.event_hubs import EventHubs
-from .adapters.identity import Identity
 from .capacity.admission import SlowDown, SlowDownLimits
 from .capacity.gauge import Gauge
 from .clock import Clock, SystemClock
@@ -44,23 +31,28 @@ from .requests.records import Ledger
 from .requests.status import RequestStatus
 from .requests.sweep import Sweep
 from .requests.timing import Timing
-from .requests.tokens import TokenEstimator
 from .requests.watermark import Watermark
+from .services import AzureServices, Monitor, Places, Services
 from .settings import Settings, load_settings
 from .telemetry import quiet_sdks
-
-if TYPE_CHECKING:
-    from .adapters.azure_monitor import AzureMonitor
 
 
 class Application:
     """Every use case of this process, each built when it is first asked for."""
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        services: Services | None = None,
+        clock: Clock | None = None,
+        worker: str | None = None,
+    ) -> None:
+        """`worker` names this process in readings and attempts."""
         self.settings = settings
+        self._services = services or AzureServices(_places(settings))
         self._clock = clock or SystemClock()
-        # names this process in readings and attempts
-        self._worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        self._worker = worker or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
     # --- use cases -------------------------------------------------------------------------------
 
@@ -69,9 +61,9 @@ class Application:
         s = self.settings
         return Intake(
             mint=self._mint,
-            groups=self._groups,
-            blobs=self._blobs,
-            publisher=self._hubs,
+            groups=self._services.groups,
+            blobs=self._services.blobs,
+            publisher=self._services.hubs,
             rules=ItemRules(
                 deployments=frozenset(d.name for d in s.deployments),
                 default_deployment=s.deployments[0].name,
@@ -93,32 +85,20 @@ class Application:
         return RequestStatus(
             mint=self._mint,
             ledger=self._ledger,
-            blobs=self._blobs,
+            blobs=self._services.blobs,
             clock=self._clock,
             timing=self._timing,
         )
 
     @cached_property
     def dispatcher(self) -> Dispatcher:
-        # a quarter of a cold start, and HTTP functions and timers never need it
-        from .adapters.azure_openai import AzureOpenAICaller, openai_client
-
         s = self.settings
         outcomes = OutcomeWriter(
             ledger=self._ledger,
-            blobs=self._blobs,
-            publisher=self._hubs,
+            blobs=self._services.blobs,
+            publisher=self._services.hubs,
             clock=self._clock,
             timing=self._timing,
-        )
-        caller = AzureOpenAICaller(
-            openai_client(
-                endpoint=s.azure_openai_endpoint,
-                api_key=_secret(s.azure_openai_api_key),
-                api_version=s.azure_openai_api_version,
-                identity=self._identity,
-                connections=s.max_concurrent_calls * len(s.deployments),
-            )
         )
         return Dispatcher(
             mint=self._mint,
@@ -126,7 +106,7 @@ class Application:
             attempts=Attempts(
                 ledger=self._ledger,
                 outcomes=outcomes,
-                caller=caller,
+                caller=self._services.caller,
                 clock=self._clock,
                 timing=self._timing,
                 max_failures=s.max_failures,
@@ -135,12 +115,12 @@ class Application:
             outcomes=outcomes,
             ledger=self._ledger,
             inputs=self._inputs,
-            estimator=TokenEstimator(),
-            publisher=self._hubs,
+            estimator=self._services.estimator,
+            publisher=self._services.hubs,
             memory=PublishedMemory(clock=self._clock, timing=self._timing),
             exchange=ReadingExchange(
                 gates={name: lane.gate for name, lane in self._lanes.items()},
-                store=CosmosCapacityStore(self._container("capacity")),
+                store=self._services.capacity,
                 clock=self._clock,
                 worker=self._worker,
                 interval_seconds=s.reading_exchange_seconds,
@@ -154,15 +134,15 @@ class Application:
     def sweep(self) -> Sweep:
         return Sweep(
             mint=self._mint,
-            groups=self._groups,
-            store=self._ledger_store,
+            groups=self._services.groups,
+            store=self._services.ledger,
             ledger=self._ledger,
             inputs=self._inputs,
-            publisher=self._hubs,
+            publisher=self._services.hubs,
             watermark=Watermark(
-                groups=self._groups,
-                hubs=self._hubs,
-                publisher=self._hubs,
+                groups=self._services.groups,
+                hubs=self._services.hubs,
+                publisher=self._services.hubs,
                 clock=self._clock,
                 timing=self._timing,
             ),
@@ -172,25 +152,17 @@ class Application:
             pause_seconds=SWEEP_PAUSE_SECONDS,
         )
 
-    @cached_property
-    def monitor(self) -> AzureMonitor:
-        from .adapters.azure_monitor import AzureMonitor
-
-        s = self.settings
-        return AzureMonitor(
-            endpoint=s.azure_monitor_endpoint,
-            resource_id=s.azure_openai_resource_id,
-            deployments=[d.name for d in s.deployments],
-            identity=self._identity,
-        )
+    @property
+    def monitor(self) -> Monitor:
+        return self._services.monitor
 
     @cached_property
     def health(self) -> Health:
         return Health(
             checks={
-                "event_hubs": lambda: self._hubs.ping("requests"),
-                "cosmos": self._groups.ping,
-                "blobs": self._blobs.ping,
+                "event_hubs": lambda: self._services.hubs.ping("requests"),
+                "cosmos": self._services.groups.ping,
+                "blobs": self._services.blobs.ping,
             }
         )
 
@@ -215,59 +187,12 @@ class Application:
         return IdMint(self.settings.request_id_key.get_secret_value().encode())
 
     @cached_property
-    def _identity(self) -> Identity:
-        return Identity(client_id=self.settings.azure_client_id)
-
-    @cached_property
-    def _cosmos(self) -> CosmosClient:
-        s = self.settings
-        return cosmos_client(
-            connection_string=_secret(s.cosmos),
-            endpoint=s.cosmos_endpoint,
-            identity=self._identity,
-        )
-
-    def _container(self, name: str) -> ContainerProxy:
-        database = self._cosmos.get_database_client(self.settings.cosmos_database)
-        return database.get_container_client(name)
-
-    @cached_property
-    def _blob_client(self) -> BlobServiceClient:
-        s = self.settings
-        return blob_client(
-            connection_string=_secret(s.storage),
-            endpoint=s.storage_blob_uri,
-            identity=self._identity,
-        )
-
-    @cached_property
-    def _blobs(self) -> AzureBlobStore:
-        return AzureBlobStore(self._blob_client)
-
-    @cached_property
-    def _hubs(self) -> EventHubs:
-        s = self.settings
-        return EventHubs(
-            connection_string=_secret(s.event_hubs),
-            namespace=s.event_hubs_namespace,
-            identity=self._identity,
-        )
-
-    @cached_property
-    def _groups(self) -> CosmosGroupStore:
-        return CosmosGroupStore(self._container("groups"))
-
-    @cached_property
-    def _ledger_store(self) -> CosmosLedgerStore:
-        return CosmosLedgerStore(self._container("requests"))
-
-    @cached_property
     def _ledger(self) -> Ledger:
-        return Ledger(store=self._ledger_store, clock=self._clock)
+        return Ledger(store=self._services.ledger, clock=self._clock)
 
     @cached_property
     def _inputs(self) -> Inputs:
-        return Inputs(blobs=self._blobs)
+        return Inputs(blobs=self._services.blobs)
 
     @cached_property
     def _lanes(self) -> dict[str, Lane]:
@@ -306,7 +231,21 @@ def application() -> Application:
     return Application(load_settings())
 
 
-def _secret(value: object) -> str | None:
-    from pydantic import SecretStr
-
-    return value.get_secret_value() if isinstance(value, SecretStr) else None
+def _places(s: Settings) -> Places:
+    return Places(
+        event_hubs=s.event_hubs,
+        event_hubs_namespace=s.event_hubs_namespace,
+        cosmos=s.cosmos,
+        cosmos_endpoint=s.cosmos_endpoint,
+        cosmos_database=s.cosmos_database,
+        storage=s.storage,
+        storage_blob_uri=s.storage_blob_uri,
+        openai_endpoint=s.azure_openai_endpoint,
+        openai_api_key=s.azure_openai_api_key,
+        openai_api_version=s.azure_openai_api_version,
+        openai_connections=s.max_concurrent_calls * len(s.deployments),
+        monitor_endpoint=s.azure_monitor_endpoint,
+        openai_resource_id=s.azure_openai_resource_id,
+        deployments=tuple(d.name for d in s.deployments),
+        client_id=s.azure_client_id,
+    )

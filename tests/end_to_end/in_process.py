@@ -26,6 +26,7 @@ from ptu_optimizer.requests.events import REQUESTS, RequestEvent, first_event
 from ptu_optimizer.requests.ids import IdMint, slice_of_request
 from ptu_optimizer.requests.ledger import Kind, is_slot
 from ptu_optimizer.requests.model import Item
+from ptu_optimizer.services import AzureServices
 from ptu_optimizer.settings import Settings, load_settings
 from tests.end_to_end.clients import chat
 from tests.support.cosmos_account import app_account, container
@@ -134,9 +135,9 @@ class Bench:
 
     async def close(self) -> None:
         for application in self._applications:
-            await application._cosmos.close()
-            await application._hubs.close()
-            await application._blob_client.close()
+            services = application._services
+            assert isinstance(services, AzureServices)
+            await services.close()
 
 
 @asynccontextmanager

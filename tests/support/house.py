@@ -21,7 +21,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "capacity": frozenset({"capacity"}),
     "adapters": USE_CASES | COMMON | {"adapters", "capacity"},
     "settings": COMMON | {"capacity"},
-    "bootstrap": USE_CASES | COMMON | {"capacity", "adapters", "settings"},
+    "services": USE_CASES | COMMON | {"capacity", "adapters"},
+    "bootstrap": USE_CASES | COMMON | {"capacity", "services", "settings"},
     "clock": COMMON,
     "errors": COMMON,
     "telemetry": COMMON,
@@ -31,7 +32,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 
 NEVER = frozenset({"local", "tests", "benchmarks"})
 SDKS = frozenset({"azure", "azurefunctions", "openai", "httpx", "httpx2", "aiohttp"})
-KNOW_SDKS = frozenset({"function_app", "triggers", "adapters", "bootstrap"})
+KNOW_SDKS = frozenset({"function_app", "triggers", "adapters", "services"})
 READS_ENVIRONMENT = frozenset({"settings"})
 COMPUTED = "?"
 ENVIRONMENT = frozenset({"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"})

@@ -1,0 +1,211 @@
+"""The services that the app stands on: each client is built once per process, at its first use.
+
+The only module that imports `adapters`. `Services` is what the application needs of them, so that
+the same application also runs on others than Azure's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+from azure.cosmos.aio import ContainerProxy, CosmosClient
+from azure.storage.blob.aio import BlobServiceClient
+from pydantic import SecretStr
+
+from .adapters.blobs import AzureBlobStore, blob_client
+from .adapters.cosmos import (
+    CosmosCapacityStore,
+    CosmosGroupStore,
+    CosmosLedgerStore,
+    cosmos_client,
+)
+from .adapters.event_hubs import EventHubs
+from .adapters.identity import Identity
+from .capacity.reading import Reading
+from .requests.ports import (
+    BlobStore,
+    CapacityStore,
+    GroupStore,
+    HubReader,
+    LedgerStore,
+    ModelCaller,
+    Publisher,
+)
+from .requests.tokens import TokenEstimator
+
+if TYPE_CHECKING:
+    from .adapters.azure_monitor import AzureMonitor
+
+
+class Hubs(Publisher, HubReader, Protocol):
+    async def ping(self, hub: str) -> None:
+        """Raises DependencyUnavailable."""
+        ...
+
+
+class Groups(GroupStore, Protocol):
+    async def ping(self) -> None:
+        """Raises DependencyUnavailable."""
+        ...
+
+
+class Blobs(BlobStore, Protocol):
+    async def ping(self) -> None:
+        """Raises DependencyUnavailable."""
+        ...
+
+
+class Monitor(Protocol):
+    async def utilization(self) -> list[Reading]:
+        """The newest point of each deployment that has one. Raises DependencyUnavailable."""
+        ...
+
+
+class Services(Protocol):
+    """What `bootstrap.Application` needs from the outside."""
+
+    @property
+    def hubs(self) -> Hubs: ...
+
+    @property
+    def groups(self) -> Groups: ...
+
+    @property
+    def ledger(self) -> LedgerStore: ...
+
+    @property
+    def capacity(self) -> CapacityStore: ...
+
+    @property
+    def blobs(self) -> Blobs: ...
+
+    @property
+    def monitor(self) -> Monitor: ...
+
+    @property
+    def caller(self) -> ModelCaller: ...
+
+    @property
+    def estimator(self) -> TokenEstimator: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Places:
+    """Where the services are and how to get in; of each pair, the first one that is there."""
+
+    event_hubs: SecretStr | None
+    event_hubs_namespace: str | None
+    cosmos: SecretStr | None
+    cosmos_endpoint: str | None
+    cosmos_database: str
+    storage: SecretStr | None
+    storage_blob_uri: str | None
+    openai_endpoint: str
+    openai_api_key: SecretStr | None
+    openai_api_version: str
+    openai_connections: int
+    """Most connections to the model at a time."""
+    monitor_endpoint: str
+    openai_resource_id: str
+    deployments: tuple[str, ...]
+    client_id: str | None
+    """Of the user-assigned identity, for whatever has no key."""
+
+
+class AzureServices:
+    """Azure's, or what speaks the same protocols."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+
+    @cached_property
+    def hubs(self) -> EventHubs:
+        return EventHubs(
+            connection_string=_secret(self._places.event_hubs),
+            namespace=self._places.event_hubs_namespace,
+            identity=self._identity,
+        )
+
+    @cached_property
+    def groups(self) -> CosmosGroupStore:
+        return CosmosGroupStore(self._container("groups"))
+
+    @cached_property
+    def ledger(self) -> CosmosLedgerStore:
+        return CosmosLedgerStore(self._container("requests"))
+
+    @cached_property
+    def capacity(self) -> CosmosCapacityStore:
+        return CosmosCapacityStore(self._container("capacity"))
+
+    @cached_property
+    def blobs(self) -> AzureBlobStore:
+        return AzureBlobStore(self._blob_client)
+
+    @cached_property
+    def monitor(self) -> AzureMonitor:
+        from .adapters.azure_monitor import AzureMonitor
+
+        return AzureMonitor(
+            endpoint=self._places.monitor_endpoint,
+            resource_id=self._places.openai_resource_id,
+            deployments=list(self._places.deployments),
+            identity=self._identity,
+        )
+
+    @cached_property
+    def caller(self) -> ModelCaller:
+        # a quarter of a cold start, and HTTP functions and timers never need it
+        from .adapters.azure_openai import AzureOpenAICaller, openai_client
+
+        return AzureOpenAICaller(
+            openai_client(
+                endpoint=self._places.openai_endpoint,
+                api_key=_secret(self._places.openai_api_key),
+                api_version=self._places.openai_api_version,
+                identity=self._identity,
+                connections=self._places.openai_connections,
+            )
+        )
+
+    @cached_property
+    def estimator(self) -> TokenEstimator:
+        return TokenEstimator()
+
+    async def close(self) -> None:
+        """Close the clients, of whom one that was never used costs nothing."""
+        await self._cosmos.close()
+        await self.hubs.close()
+        await self._blob_client.close()
+
+    # --- clients ---------------------------------------------------------------------------------
+
+    @cached_property
+    def _identity(self) -> Identity:
+        return Identity(client_id=self._places.client_id)
+
+    @cached_property
+    def _cosmos(self) -> CosmosClient:
+        return cosmos_client(
+            connection_string=_secret(self._places.cosmos),
+            endpoint=self._places.cosmos_endpoint,
+            identity=self._identity,
+        )
+
+    def _container(self, name: str) -> ContainerProxy:
+        database = self._cosmos.get_database_client(self._places.cosmos_database)
+        return database.get_container_client(name)
+
+    @cached_property
+    def _blob_client(self) -> BlobServiceClient:
+        return blob_client(
+            connection_string=_secret(self._places.storage),
+            endpoint=self._places.storage_blob_uri,
+            identity=self._identity,
+        )
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return None if value is None else value.get_secret_value()
