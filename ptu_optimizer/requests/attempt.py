@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from ptu_optimizer.clock import Clock
@@ -58,6 +58,19 @@ class Released:
 Next = Concluded | Released | Claim | Later
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Claimed:
+    """An attempt whose slot is ours, and what its end depends on."""
+
+    event: RequestEvent
+    slot: Slot
+    started: float
+    """Monotonic, from before the create was sent: the holder's time counts from here (4)."""
+    seen: Sighting
+    ends_at: float
+    """The end of its group, epoch seconds."""
+
+
 class CallObserver(Protocol):
     """Whoever must know what a call told about its deployment: the permit and its gate."""
 
@@ -102,7 +115,7 @@ class Attempts:
         # 4: the holder counts from before it sends the create
         started = self._clock.monotonic()
         now = self._clock.now()
-        attempt = Slot(
+        slot = Slot(
             request_id=event.request_id,
             n=claim.n,
             kind=Kind.ATTEMPT,
@@ -112,166 +125,117 @@ class Attempts:
             lease_until=now + self._timing.lease,
             details={**_labels(event), "deployment": event.deployment, "worker": self._worker},
         )
+        attempt = _Claimed(event=event, slot=slot, started=started, seen=seen, ends_at=ends_at)
         created = await self._ledger.create(
-            attempt, ends_at=ends_at, until=started + self._timing.write_budget
+            slot, ends_at=ends_at, until=started + self._timing.write_budget
         )
         if created is not Created.CREATED:
-            step = await self._look(event, attempt, created, seen)
+            step = await self._look(attempt, slot, created)
             if not isinstance(step, Ours):
                 return _ended_or(step)
         # 4: checked again just before calling, also after "it is ours"
         left = started + self._timing.call_limit - self._clock.monotonic()
         if left < self._timing.least_call:
-            return await self._release(
-                event, attempt, started, seen, ends_at, why="its lease was nearly over", failures=0
-            )
+            return await self._release(attempt, why="its lease was nearly over", failures=0)
         result = await self._caller.complete(
             deployment=event.deployment,
             body=body,
-            call_id=attempt.id,
+            call_id=slot.id,
             timeout_seconds=left,
         )
         observer.called(result, at=self._clock.now())
-        return await self._conclude(event, attempt, result, started, seen, ends_at)
+        return await self._conclude(attempt, result)
 
-    async def _conclude(
-        self,
-        event: RequestEvent,
-        attempt: Slot,
-        result: CallResult,
-        started: float,
-        seen: Sighting,
-        ends_at: float,
-    ) -> Next:
+    async def _conclude(self, attempt: _Claimed, result: CallResult) -> Next:
         match result:
             case Success():
                 return await self._outcome(
-                    event,
                     attempt,
                     Kind.SUCCEEDED,
-                    started,
-                    ends_at,
                     response=result.response,
                     service_request_id=result.service_request_id,
                 )
             case Rejected():
                 return await self._outcome(
-                    event,
-                    attempt,
-                    Kind.FAILED,
-                    started,
-                    ends_at,
-                    error=result.error,
-                    status=result.status,
+                    attempt, Kind.FAILED, error=result.error, status=result.status
                 )
             case Throttled():
                 # 6: a 429 adds a slot, not a failure
                 return await self._release(
-                    event,
                     attempt,
-                    started,
-                    seen,
-                    ends_at,
                     why="the deployment answered 429",
                     failures=0,
                     pause=max(result.retry_after_seconds, self._pause_of_refused(attempt)),
                 )
             case Transient():
-                failures = attempt.failures + 1
+                failures = attempt.slot.failures + 1
                 if failures >= self._max_failures:
-                    return await self._outcome(
-                        event,
-                        attempt,
-                        Kind.FAILED,
-                        started,
-                        ends_at,
-                        failures=failures,
-                        error=_exhausted(failures, result),
-                    )
+                    error = _exhausted(failures, result)
+                    return await self._outcome(attempt, Kind.FAILED, failures=failures, error=error)
                 return await self._release(
-                    event,
                     attempt,
-                    started,
-                    seen,
-                    ends_at,
                     why=result.why,
                     failures=1,
-                    pause=self._timing.failure_pause(attempt.failures, random.random()),
+                    pause=self._timing.failure_pause(attempt.slot.failures, random.random()),
                 )
 
-    def _pause_of_refused(self, attempt: Slot) -> float:
+    def _pause_of_refused(self, attempt: _Claimed) -> float:
         """At first what the service says; then it grows, or a request that meets a full deployment
         for hours would fill its ledger with thousands of slots."""
-        released = attempt.n // 2
+        released = attempt.slot.n // 2
         return self._timing.deferral_interval(released - 1) if released else 0.0
 
     async def _outcome(
-        self,
-        event: RequestEvent,
-        attempt: Slot,
-        kind: Kind,
-        started: float,
-        ends_at: float,
-        *,
-        failures: int | None = None,
-        **details: Any,
+        self, attempt: _Claimed, kind: Kind, *, failures: int | None = None, **details: Any
     ) -> Concluded:
-        now = self._clock.now()
+        slot = attempt.slot
         outcome = Slot(
-            request_id=attempt.request_id,
-            n=attempt.n + 1,
+            request_id=slot.request_id,
+            n=slot.n + 1,
             kind=kind,
-            claim_token=attempt.claim_token,
-            at=now,
-            failures=attempt.failures if failures is None else failures,
+            claim_token=slot.claim_token,
+            at=self._clock.now(),
+            failures=slot.failures if failures is None else failures,
             details={
-                **_labels(event),
-                "deployment": event.deployment,
-                "called_at": attempt.at,
+                **_labels(attempt.event),
+                "deployment": attempt.event.deployment,
+                "called_at": slot.at,
                 **{name: value for name, value in details.items() if value is not None},
             },
         )
         duplicate = await self._outcomes.write(
-            outcome,
-            ends_at=ends_at,
-            until=started + self._timing.call_limit + self._timing.write_budget,
+            outcome, ends_at=attempt.ends_at, until=self._write_until(attempt)
         )
         return Concluded(kind, duplicate)
 
     async def _release(
-        self,
-        event: RequestEvent,
-        attempt: Slot,
-        started: float,
-        seen: Sighting,
-        ends_at: float,
-        *,
-        why: str,
-        failures: int,
-        pause: float = 0.0,
+        self, attempt: _Claimed, *, why: str, failures: int, pause: float = 0.0
     ) -> Next:
-        now = self._clock.now()
+        slot, now = attempt.slot, self._clock.now()
         released = Slot(
-            request_id=attempt.request_id,
-            n=attempt.n + 1,
+            request_id=slot.request_id,
+            n=slot.n + 1,
             kind=Kind.RELEASED,
-            claim_token=attempt.claim_token,
+            claim_token=slot.claim_token,
             at=now,
-            failures=attempt.failures + failures,
+            failures=slot.failures + failures,
             not_before=now + pause,
             details={"why": why},
         )
-        until = started + self._timing.call_limit + self._timing.write_budget
-        created = await self._ledger.create(released, ends_at=ends_at, until=until)
+        created = await self._ledger.create(
+            released, ends_at=attempt.ends_at, until=self._write_until(attempt)
+        )
         if created is not Created.CREATED:
-            step = await self._look(event, released, created, seen)
+            step = await self._look(attempt, released, created)
             if not isinstance(step, Ours):
                 return _ended_or(step)
         return Released(released.n + 1, released.failures, released.not_before, why)
 
-    async def _look(
-        self, event: RequestEvent, slot: Slot, created: Created, seen: Sighting
-    ) -> Step:
+    def _write_until(self, attempt: _Claimed) -> float:
+        """Monotonic: `lease_until - SKEW`, when its holder stops (4)."""
+        return attempt.started + self._timing.call_limit + self._timing.write_budget
+
+    async def _look(self, attempt: _Claimed, slot: Slot, created: Created) -> Step:
         """Someone was here, or nobody knows: read and do what the ledger says."""
         until = self._clock.monotonic() + self._timing.write_budget / 2
         try:
@@ -280,18 +244,13 @@ class Attempts:
             _log.warning("the ledger cannot be read", extra={"reason": error.reason})
             why = "its ledger cannot be read now"
             # 1: nothing was seen, so nothing but what the event carries already
-            return Later(event.slot, self._clock.now() + VISIBILITY_DELAY_SECONDS, why)
+            return Later(attempt.event.slot, self._clock.now() + VISIBILITY_DELAY_SECONDS, why)
         return next_step(
             records.slots,
             n=slot.n,
             token=slot.claim_token,
             refused=created is Created.REFUSED,
-            seen=Sighting(
-                now=self._clock.now(),
-                skew=seen.skew,
-                on_later=seen.on_later,
-                enqueued_at=seen.enqueued_at,
-            ),
+            seen=replace(attempt.seen, now=self._clock.now()),
         )
 
     async def _give_up(self, event: RequestEvent, claim: Claim, ends_at: float) -> Next:

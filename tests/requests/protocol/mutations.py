@@ -27,6 +27,7 @@ LEDGER = "requests/ledger"
 ATTEMPT = "requests/attempt"
 OUTCOMES = "requests/outcomes"
 DISPATCHER = "requests/dispatcher"
+HANDLING = "requests/handling"
 DEFERRAL = "requests/deferral"
 GATE = "requests/gate"
 SWEEP = "requests/sweep"
@@ -44,7 +45,7 @@ MUTATIONS = [
     ),
     Mutation(
         "test_rule_01_a_take_over_that_is_not_admitted_carries_the_slot_of_the_attempt",
-        DISPATCHER,
+        HANDLING,
         "return claim.n - 1 if claim.takes_over else claim.n",
         "return claim.n",
     ),
@@ -57,7 +58,7 @@ MUTATIONS = [
     Mutation(
         "test_rule_01_a_released_slot_of_unknown_fate_is_not_stepped_over",
         ATTEMPT,
-        "return Later(event.slot, ",
+        "return Later(attempt.event.slot, ",
         "return Later(slot.n + 1, ",
     ),
     # 2: claim tokens
@@ -130,7 +131,7 @@ MUTATIONS = [
     ),
     Mutation(
         "test_rule_05_only_an_event_that_came_after_the_lease_takes_over",
-        DISPATCHER,
+        HANDLING,
         "                case Later():\n",
         "                case Later():\n                    return\n",
     ),
@@ -156,8 +157,8 @@ MUTATIONS = [
     Mutation(
         "test_rule_06_transient_failures_are_counted_by_the_ledger_up_to_the_limit",
         ATTEMPT,
-        "failures=attempt.failures + failures,",
-        "failures=attempt.failures,",
+        "failures=slot.failures + failures,",
+        "failures=slot.failures,",
     ),
     Mutation(
         "test_rule_06_a_429_is_no_failure",
@@ -206,7 +207,7 @@ MUTATIONS = [
     ),
     Mutation(
         "test_rule_08_an_expiry_after_a_lost_attempt_needs_no_sweep",
-        DISPATCHER,
+        HANDLING,
         "if event.slot > 1 or self._clock.now() >= event.deadline:",
         "if event.slot > 1:",
     ),
@@ -232,7 +233,7 @@ MUTATIONS = [
     # 10: copies
     Mutation(
         "test_rule_10_a_copy_older_than_what_this_process_published_is_dropped",
-        DISPATCHER,
+        HANDLING,
         "if self._memory.is_stale(event):",
         "if False:",
     ),
@@ -256,8 +257,8 @@ MUTATIONS = [
     ),
     Mutation(
         "test_rule_10_an_event_that_has_to_wait_does_not_circle_the_hub",
-        DISPATCHER,
-        "                    await self._is_due(event, step.not_before, invocation)\n",
+        HANDLING,
+        "                    await self._is_due(request, step.not_before)\n",
         "",
     ),
     Mutation(
@@ -312,7 +313,7 @@ MUTATIONS = [
     # 12: annotations and the range of the sweep
     Mutation(
         "test_rule_12_losing_every_annotation_loses_no_request",
-        DISPATCHER,
+        HANDLING,
         "        if self._memory.is_stale(event):\n",
         "        known = await self._ledger.read(event.request_id)\n"
         "        if event.deferrals and not known.annotations:\n",
