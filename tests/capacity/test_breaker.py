@@ -186,7 +186,7 @@ class Played:
         pytest.param(1_000.0, 64, 0.001, id="as fast as they end"),
         pytest.param(4.4, 64, 0.001, id="a PTU of usual size"),
         pytest.param(0.5, 64, 0.01, id="so few that often nothing else is under way"),
-        pytest.param(4.4, 1, 0.02, id="one at a time"),
+        pytest.param(4.4, 1, 0.03, id="one at a time"),
     ],
 )
 def test_a_deployment_that_answers_most_calls_is_not_slowed_down(
