@@ -5,15 +5,15 @@ exception must bring the batch again (PLATFORM.md C, G). Output bindings are wri
 after the function returned, in this order: what was deferred, what was put aside, how far was read.
 """
 
-from datetime import UTC, datetime
 from typing import Any, List
 
 import azure.functions as func
-import orjson
 
 from ptu_optimizer.bootstrap import application
-from ptu_optimizer.requests.deliveries import DeliveredEvent, Delivery, Report
+from ptu_optimizer.requests.deliveries import Report
 from ptu_optimizer.requests.events import REQUESTS, REQUESTS_LATER, REQUESTS_SOON
+
+from .deliveries import delivery
 
 blueprint = func.Blueprint()
 
@@ -92,32 +92,7 @@ async def dispatch_requests_later(
 
 
 async def _dispatch(hub: str, events: List[func.EventHubEvent]) -> Report:
-    delivered = [
-        DeliveredEvent(
-            raw=event.get_body(),
-            sequence_number=event.sequence_number or 0,
-            enqueued_at=_epoch(event.enqueued_time),
-        )
-        for event in events
-    ]
-    delivery = Delivery(hub=hub, partition=_partition(events), events=delivered)
-    return await application().dispatcher.dispatch(delivery)
-
-
-def _epoch(enqueued: datetime | None) -> float:
-    """Epoch seconds of the hub's time, which the host sends without a zone: it is UTC."""
-    if enqueued is None:
-        return 0.0
-    return (enqueued if enqueued.tzinfo else enqueued.replace(tzinfo=UTC)).timestamp()
-
-
-def _partition(events: List[func.EventHubEvent]) -> str:
-    """The partition of a batch: metadata is shared by its events (PLATFORM.md C)."""
-    metadata = events[0].metadata if events else None
-    context = (metadata or {}).get("PartitionContext") or {}
-    if isinstance(context, str):  # which of the two depends on how the host typed it
-        context = orjson.loads(context)
-    return str(context.get("PartitionId", "unknown"))
+    return await application().dispatcher.dispatch(delivery(hub, events))
 
 
 def _write(
