@@ -14,6 +14,7 @@ from functools import cache, cached_property
 
 from .capacity.admission import SlowDown, SlowDownLimits
 from .capacity.gauge import Gauge
+from .capacity.usage_events import UsageEvents
 from .clock import Clock, SystemClock
 from .requests.attempt import Attempts
 from .requests.deferral import PublishedMemory
@@ -31,6 +32,7 @@ from .requests.records import Ledger
 from .requests.status import RequestStatus
 from .requests.sweep import Sweep
 from .requests.timing import Timing
+from .requests.usage_feed import UsageFeed
 from .requests.watermark import Watermark
 from .services import AzureServices, Monitor, Places, Services
 from .settings import Settings, load_settings
@@ -155,6 +157,14 @@ class Application:
     @property
     def monitor(self) -> Monitor:
         return self._services.monitor
+
+    @cached_property
+    def usage_feed(self) -> UsageFeed:
+        s = self.settings
+        return UsageFeed(
+            events=UsageEvents({d.name: s.sizing[d.model] for d in s.deployments}),
+            clock=self._clock,
+        )
 
     @cached_property
     def health(self) -> Health:

@@ -9,7 +9,13 @@ def blueprints() -> list[func.Blueprint]:
     """Every blueprint of the app. Raises SettingsError: a bad setting stops the start-up here."""
     from ptu_optimizer.bootstrap import application
 
-    from . import capacity, dispatch, operations, requests
+    from . import capacity, dispatch, operations, requests, usage
 
     application()
-    return [requests.blueprint, dispatch.blueprint, capacity.blueprint, operations.blueprint]
+    return [
+        requests.blueprint,
+        dispatch.blueprint,
+        capacity.blueprint,
+        usage.blueprint,
+        operations.blueprint,
+    ]

@@ -399,8 +399,8 @@ def test_estimates_are_taken_as_they_are_and_counted() -> None:
 
 def test_tallies_add_up() -> None:
     total = Tally()
-    for batch in ([started(), b"junk"], [finished(estimated=True), b"junk", started(at=0)]):
-        total.add(aggregate(*batch)[1])
+    total.add(aggregate(started(), b"junk")[1])
+    total.add(aggregate(finished(estimated=True), b"junk", started(at=0))[1])
     assert (total.taken, total.used, total.estimated) == (2, 1, 1)
     assert total.dropped == {"JSON": 2, "too old": 1}
 

@@ -28,6 +28,7 @@ FUNCTIONS = {
     "dispatch_requests_later",
     "gauge",
     "sweep",
+    "usage",
 }
 
 

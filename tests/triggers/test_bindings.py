@@ -34,6 +34,8 @@ DISPATCH = {
     "dispatch_requests_soon": "requests-soon",
     "dispatch_requests_later": "requests-later",
 }
+USAGE = "usage"
+BATCHED = {**DISPATCH, USAGE: "usage"}
 TIMERS = {"gauge": "%GAUGE_SCHEDULE%", "sweep": "%SWEEP_SCHEDULE%"}
 OUTPUTS = {
     **{
@@ -46,6 +48,7 @@ OUTPUTS = {
     },
     "gauge": [("readings", "capacity")],
     "sweep": [("closings", "groups")],
+    USAGE: [("windows", "capacity")],
 }
 
 Functions = dict[str, Any]
@@ -79,7 +82,7 @@ def annotations(function: Any) -> dict[str, Any]:
 
 
 def test_these_are_all_functions_of_the_app(functions: Functions) -> None:
-    assert functions.keys() == HTTP.keys() | DISPATCH.keys() | TIMERS.keys()
+    assert functions.keys() == HTTP.keys() | BATCHED.keys() | TIMERS.keys()
 
 
 # --- HTTP ---------------------------------------------------------------------------------------
@@ -123,17 +126,17 @@ def test_routes_are_where_the_documentation_says_without_a_prefix() -> None:
     assert HOST["extensions"]["http"]["routePrefix"] == ""
 
 
-# --- dispatch -----------------------------------------------------------------------------------
+# --- hubs ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", DISPATCH)
-def test_a_dispatch_function_reads_its_hub_in_batches(functions: Functions, name: str) -> None:
+@pytest.mark.parametrize("name", BATCHED)
+def test_an_event_function_reads_its_hub_in_batches(functions: Functions, name: str) -> None:
     assert trigger(functions[name]) == {
         "direction": "IN",
         "type": "eventHubTrigger",
         "name": "events",
         "connection": "EVENT_HUBS",
-        "eventHubName": DISPATCH[name],
+        "eventHubName": BATCHED[name],
         "cardinality": "MANY",
         "dataType": "BINARY",
         "consumerGroup": "$Default",
@@ -144,7 +147,7 @@ def test_every_hub_is_read() -> None:
     assert sorted(DISPATCH.values()) == sorted(HUBS)
 
 
-@pytest.mark.parametrize("name", DISPATCH)
+@pytest.mark.parametrize("name", BATCHED)
 def test_a_batch_is_a_typing_list_the_worker_refuses_the_builtin(
     functions: Functions, name: str
 ) -> None:
@@ -154,12 +157,23 @@ def test_a_batch_is_a_typing_list_the_worker_refuses_the_builtin(
 
 
 @pytest.mark.parametrize("name", DISPATCH)
-def test_a_failed_batch_comes_again_without_end(functions: Functions, name: str) -> None:
+def test_a_failed_batch_of_requests_comes_again_without_end(
+    functions: Functions, name: str
+) -> None:
     assert functions[name].get_settings_dict("retry_policy") == {
         "setting_name": "retry_policy",
         "strategy": "fixed_delay",
         "max_retry_count": "-1",
         "delay_interval": "00:00:05",
+    }
+
+
+def test_usage_events_hold_their_partition_for_two_seconds_at_most(functions: Functions) -> None:
+    assert functions[USAGE].get_settings_dict("retry_policy") == {
+        "setting_name": "retry_policy",
+        "strategy": "fixed_delay",
+        "max_retry_count": "2",
+        "delay_interval": "00:00:01",
     }
 
 
