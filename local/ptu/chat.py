@@ -101,9 +101,10 @@ class ChatApi:
         if fault is not None and fault.drop == "before":
             deployment.fail(now=self._clock(), status=500, traffic=call.traffic)
             raise Dropped
-        admitted = self._admit(deployment, call, fault, api_version, headers)
+        now = self._clock()
+        admitted = self._admit(deployment, call, fault, api_version, headers, now)
         if isinstance(admitted, ApiError):
-            deployment, admitted = self._spill(request, deployment, call, admitted, headers)
+            deployment, admitted = self._spill(request, deployment, call, admitted, headers, now)
         if call.body.stream:
             return await self._stream(request, deployment, admitted, call, fault, headers)
         return await self._whole(request, deployment, admitted, call, fault, headers)
@@ -115,9 +116,9 @@ class ChatApi:
         fault: Fault | None,
         api_version: str,
         headers: dict[str, str],
+        now: float,
     ) -> Admitted | ApiError:
         """The call in flight, or the error that the deployment answers."""
-        now = self._clock()
         error = too_long(call, self._simulation.settings[deployment.name])
         if fault is not None and fault.status is not None:
             error = errors.injected(
@@ -150,6 +151,7 @@ class ChatApi:
         call: ChatCall,
         error: ApiError,
         headers: dict[str, str],
+        now: float,
     ) -> tuple[Deployment, Admitted]:
         """Have pay-as-you-go serve what the deployment did not, or raise its error."""
         target = self._simulation.spillover_of(
@@ -159,7 +161,7 @@ class ChatApi:
         if target is None or not (error.status in SPILLS_OVER or too_long_here):
             raise error
         verdict = target.arrive(
-            now=self._clock(),
+            now=now,
             prompt_tokens=call.prompt_tokens,
             max_tokens=call.reserve_tokens,
             cached_tokens=call.cached_tokens,
@@ -170,7 +172,7 @@ class ChatApi:
         if isinstance(verdict, Refused):
             error.headers["x-ms-spillover-error"] = "429"
             raise error
-        origin.counters.of(call.traffic).spilled_over += 1
+        origin.spilled(now=now, status=error.status, traffic=call.traffic)
         headers.pop("azure-openai-deployment-utilization", None)
         headers["x-ms-spillover-from-deployment"] = origin.name
         headers["x-ms-deployment-name"] = target.name

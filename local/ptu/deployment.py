@@ -122,6 +122,20 @@ class Deployment(ABC):
             counters.failed += 1
         self._record_request(now, status, False)
 
+    def spilled(self, *, now: float, status: int, traffic: Traffic) -> None:
+        """Mark a call, answered with ``status`` at ``now``, as served by another deployment.
+
+        Azure still counts the answer here ("they still generate 429 response codes on the
+        provisioned deployment") and its IsSpillover split shows "the requests to your deployment
+        that are being redirected" (spillover-traffic-management, 03/2026).
+        """
+        self.counters.of(traffic).spilled_over += 1
+        requests = self.minutes.at(now).requests
+        requests[status, False] -= 1
+        if not requests[status, False]:
+            del requests[status, False]
+        requests[status, True] = requests.get((status, True), 0) + 1
+
     def work_of(self, call: Admitted, output_tokens: int) -> float:
         """The work of a call with that output, in input-equivalent tokens."""
         return call.prompt_tokens - call.cached_tokens + self.output_ratio * output_tokens

@@ -1,74 +1,16 @@
-"""Azure Monitor's metrics of the simulated deployments, as time series. Pure.
-
-Names, units, aggregations and dimensions are those of the metrics reference for
-Microsoft.CognitiveServices/accounts (PLATFORM.md A).
-"""
+"""Azure Monitor's metrics of the simulated deployments, as time series. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from local.ptu.config import MetricKind
 from local.ptu.deployment import Deployment
-from local.ptu.minutes import MinuteRecord
+from local.ptu.metrics import BadQuery, Metric, Point
 from local.ptu.ptu_deployment import PtuDeployment
 
-__all__ = [
-    "BadQuery",
-    "Filter",
-    "Metric",
-    "Point",
-    "Series",
-    "find_metric",
-    "parse_filter",
-    "query_metric",
-]
-
-
-class BadQuery(ValueError):
-    """The query is not one that Azure Monitor would answer."""
-
-
-class Point(NamedTuple):
-    """What one minute adds to a series."""
-
-    total: float
-    samples: int
-    minimum: float
-    maximum: float
-
-    def plus(self, other: Point) -> Point:
-        return Point(
-            self.total + other.total,
-            self.samples + other.samples,
-            min(self.minimum, other.minimum),
-            max(self.maximum, other.maximum),
-        )
-
-    def aggregate(self, name: str) -> float:
-        """One of average, minimum, maximum, total, count."""
-        if name == "average":
-            return self.total / self.samples
-        if name == "count":
-            return float(self.samples)
-        return float(getattr(self, name))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """One metric: its unit, and how a minute of a deployment becomes points by dimension."""
-
-    name: str
-    unit: str
-    aggregations: tuple[str, ...]
-    """Those supported; the first is the one given when none is asked for."""
-    points: Callable[[MinuteRecord], Iterator[tuple[Mapping[str, str], Point]]]
-    dimensions: tuple[str, ...] = ()
-    """Beyond those that every metric has."""
-    provisioned_only: bool = False
+__all__ = ["Filter", "Series", "parse_filter", "query_metric"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,114 +24,7 @@ class Series:
 Filter = Mapping[str, frozenset[str] | None]
 """Dimension name in lower case to the values allowed, in lower case; None is any ('*')."""
 
-_COMMON = ("region", "modeldeploymentname", "modelname", "modelversion")
 _CLAUSE = re.compile(r"\s*(\w+)\s+eq\s+'((?:[^']|'')*)'\s*(?:(and|or)\b|$)", re.IGNORECASE)
-
-
-def _one(value: float, count: int = 1) -> Iterator[tuple[Mapping[str, str], Point]]:
-    yield {}, Point(value, count, value, value)
-
-
-def _level(record: MinuteRecord) -> Iterator[tuple[Mapping[str, str], Point]]:
-    average = 100.0 * record.level_average
-    yield {}, Point(average, 1, 100.0 * record.level_min, 100.0 * record.level_max)
-
-
-def _load(record: MinuteRecord) -> Iterator[tuple[Mapping[str, str], Point]]:
-    yield from _one(100.0 * record.load)
-
-
-def _requests(record: MinuteRecord) -> Iterator[tuple[Mapping[str, str], Point]]:
-    for (status, spillover), calls in record.requests.items():
-        dimensions = {"statuscode": str(status), "isspillover": str(spillover)}
-        yield dimensions, Point(calls, calls, 1, 1)
-
-
-def _tokens(
-    count: Callable[[MinuteRecord], int],
-) -> Callable[[MinuteRecord], Iterator[tuple[Mapping[str, str], Point]]]:
-    def points(record: MinuteRecord) -> Iterator[tuple[Mapping[str, str], Point]]:
-        if record.calls:
-            yield from _one(count(record), record.calls)
-
-    return points
-
-
-def _match_rate(record: MinuteRecord) -> Iterator[tuple[Mapping[str, str], Point]]:
-    if record.prompt_tokens:
-        yield from _one(100.0 * record.cached_tokens / record.prompt_tokens)
-
-
-_PERCENT = ("average", "minimum", "maximum")
-_COUNT = ("total", "count", "average")
-
-_METRICS = (
-    Metric(
-        name="AzureOpenAIRequests",
-        unit="Count",
-        aggregations=_COUNT,
-        points=_requests,
-        dimensions=("statuscode", "isspillover"),
-    ),
-    Metric(
-        name="ProcessedPromptTokens",
-        unit="Count",
-        aggregations=_COUNT,
-        points=_tokens(lambda record: record.prompt_tokens),
-    ),
-    Metric(
-        name="GeneratedTokens",
-        unit="Count",
-        aggregations=_COUNT,
-        points=_tokens(lambda record: record.generated_tokens),
-    ),
-    Metric(
-        name="TokenTransaction",
-        unit="Count",
-        aggregations=_COUNT,
-        points=_tokens(lambda record: record.prompt_tokens + record.generated_tokens),
-    ),
-    Metric(
-        name="ActiveTokens",
-        unit="Count",
-        aggregations=_COUNT,
-        points=_tokens(
-            lambda record: record.prompt_tokens + record.generated_tokens - record.cached_tokens
-        ),
-        provisioned_only=True,
-    ),
-    Metric(
-        name="AzureOpenAIContextTokensCacheMatchRate",
-        unit="Percent",
-        aggregations=_PERCENT,
-        points=_match_rate,
-        provisioned_only=True,
-    ),
-)
-_BY_KIND = {
-    kind: {
-        metric.name.lower(): metric
-        for metric in (
-            Metric(
-                name="AzureOpenAIProvisionedManagedUtilizationV2",
-                unit="Percent",
-                aggregations=_PERCENT,
-                points=points,
-                provisioned_only=True,
-            ),
-            *_METRICS,
-        )
-    }
-    for kind, points in (("level", _level), ("load", _load))
-}
-
-
-def find_metric(name: str, *, kind: MetricKind) -> Metric:
-    """A metric by its name in any case; ``kind`` says what utilization means, level or load."""
-    metric = _BY_KIND[kind].get(name.lower())
-    if metric is None:
-        raise BadQuery(f"Failed to find metric configuration for metric: {name}")
-    return metric
 
 
 def parse_filter(text: str) -> Filter:
@@ -228,11 +63,10 @@ def query_metric(
     """The series of one metric over ``minutes`` (minute numbers, ``now // 60``).
 
     Dimensions named in the filter split the result, unless rolled up. A deployment that matches
-    has a series even when nothing happened: its points are missing then, never zero.
+    has a series even when nothing happened: its points are missing then, never zero. Dimensions
+    that the simulation does not tell apart (StreamType, ApiName, …) have one value, which is empty.
     """
-    for name in allowed:
-        if name not in _COMMON and name not in metric.dimensions:
-            raise BadQuery(f"metric {metric.name} has no dimension {name}")
+    metric.check_dimensions(allowed)
     split = [name for name in allowed if name not in roll_up]
     found: dict[tuple[str, ...], dict[int, Point]] = {}
     for deployment in deployments:
@@ -246,7 +80,7 @@ def query_metric(
         }
         if not _matches(common, allowed):
             continue
-        if not any(name in metric.dimensions for name in split):
+        if common.keys() >= set(split):
             found.setdefault(tuple(common[name] for name in split), {})
         for number in minutes:
             record = deployment.minutes.get(number)
@@ -256,7 +90,7 @@ def query_metric(
                 every = {**common, **dimensions}
                 if not _matches(every, allowed):
                     continue
-                points = found.setdefault(tuple(every[name] for name in split), {})
+                points = found.setdefault(tuple(every.get(name, "") for name in split), {})
                 points[number] = points[number].plus(point) if number in points else point
     return [
         Series(dict(zip(split, values, strict=True)), points) for values, points in found.items()

@@ -20,7 +20,8 @@ import orjson
 from aiohttp import web
 
 from local.ptu.identity import MONITOR_AUDIENCE, LocalIdentity
-from local.ptu.metric_query import BadQuery, Metric, Series, find_metric, parse_filter, query_metric
+from local.ptu.metric_query import Series, parse_filter, query_metric
+from local.ptu.metrics import BadQuery, Metric, find_metric
 from local.ptu.minutes import MINUTE
 from local.ptu.simulation import Simulation
 
@@ -29,6 +30,9 @@ __all__ = ["MonitorApi"]
 NAMESPACE = "microsoft.cognitiveservices/accounts"
 MAXIMUM_RESOURCES = 50
 MAXIMUM_MINUTES = 31 * 24 * 60
+DEFAULT_TOP = 10
+"""Series given per metric and resource when there is a filter and no ``top``; the rest is left out
+without a word, as in Azure ("The top parameter applies per resource ID", migrate-to-batch-api)."""
 _RESOURCE_ID = re.compile(
     r"/subscriptions/([^/]+)/resourcegroups/[^/]+/providers/microsoft\.cognitiveservices/accounts/[^/]+",
     re.IGNORECASE,
@@ -61,7 +65,7 @@ class MonitorApi:
             resources = _resources(await request.read(), request.match_info["subscription"])
             answer = self._answer(request.query, now)
         except BadQuery as error:
-            return _error(400, "BadRequest", str(error))
+            return _error(error.status, error.code, str(error))
         values = [{**answer, "resourceid": resource} for resource in resources]
         for value in values:
             value["value"] = [
@@ -92,18 +96,14 @@ class MonitorApi:
             raise BadQuery("metricnames must name at least one metric")
         asked = [name.lower() for name in query.get("aggregation", "").split(",") if name]
         allowed = parse_filter(query["filter"]) if query.get("filter") else {}
+        top = _top(query) if allowed else None
         roll_up = frozenset(n.strip().lower() for n in query.get("rollupby", "").split(",") if n)
         config = self._simulation.config
         value = []
         for name in names:
             metric = find_metric(name, kind=config.metric)
             wanted = asked or [metric.aggregations[0]]
-            unsupported = [one for one in wanted if one not in metric.aggregations]
-            if unsupported:
-                raise BadQuery(
-                    f"metric {metric.name} does not support aggregation {', '.join(unsupported)}; "
-                    f"supported are {', '.join(metric.aggregations)}"
-                )
+            metric.check_aggregations(wanted)
             series = query_metric(
                 metric,
                 list(self._simulation.deployments.values()),
@@ -113,7 +113,9 @@ class MonitorApi:
                 region=config.region,
             )
             stamps = range(first, last, grain)
-            value.append(_metric_json(metric, series, stamps=stamps, grain=grain, wanted=wanted))
+            value.append(
+                _metric_json(metric, series[:top], stamps=stamps, grain=grain, wanted=wanted)
+            )
         return {
             "starttime": _stamp(start),
             "endtime": _stamp(end),
@@ -185,6 +187,13 @@ def _time(query: Mapping[str, str], name: str, default: float) -> float:
     except ValueError as error:
         raise BadQuery(f"{name} is not an ISO 8601 time: {text!r}") from error
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+
+
+def _top(query: Mapping[str, str]) -> int:
+    text = query.get("top", str(DEFAULT_TOP))
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise BadQuery(f"Detected invalid TopN value {text!r}: it should be a whole number above 0")
+    return int(text)
 
 
 def _grain(interval: str) -> int:

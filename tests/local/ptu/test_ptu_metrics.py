@@ -6,7 +6,8 @@ import pytest
 
 from local.ptu import PaygDeployment, PtuDeployment
 from local.ptu.calls import Admitted, Traffic
-from local.ptu.metric_query import BadQuery, find_metric, parse_filter, query_metric
+from local.ptu.metric_query import parse_filter, query_metric
+from local.ptu.metrics import BadQuery, find_metric
 
 UTILIZATION = "AzureOpenAIProvisionedManagedUtilizationV2"
 BY_DEPLOYMENT = parse_filter("ModelDeploymentName eq '*'")
@@ -155,6 +156,25 @@ def test_requests_split_by_status_code_and_spillover() -> None:
     }
 
 
+def test_a_refused_call_that_spilled_over_is_still_a_429_of_its_deployment_and_marked() -> None:
+    ptu = deployment()
+    serve(ptu, at=0.0, prompt=6_000)
+    for _ in range(3):
+        ptu.arrive(now=0.0, prompt_tokens=1)
+    ptu.spilled(now=0.0, status=429, traffic=Traffic.INTERACTIVE)
+    series = query_metric(
+        find_metric("AzureOpenAIRequests", kind="level"),
+        [ptu],
+        minutes=range(1),
+        allowed=parse_filter("StatusCode eq '429' and IsSpillover eq '*'"),
+    )
+    assert {one.dimensions["isspillover"]: one.points[0].total for one in series} == {
+        "False": 2,
+        "True": 1,
+    }
+    assert ptu.counters.interactive.spilled_over == 1
+
+
 def test_a_filter_chooses_and_a_roll_up_joins() -> None:
     ptu = deployment()
     serve(ptu, at=0.0, prompt=6_000)
@@ -206,10 +226,58 @@ def test_filters_that_azure_refuses(text: str) -> None:
 def test_an_unknown_metric_or_dimension_is_refused_by_name() -> None:
     with pytest.raises(BadQuery, match="Nonsense"):
         find_metric("Nonsense", kind="level")
-    with pytest.raises(BadQuery, match="statuscode"):
+    with pytest.raises(BadQuery, match="combination: statuscode, supported ones are: Region,"):
         query_metric(
             find_metric(UTILIZATION, kind="level"),
             [],
             minutes=range(1),
-            allowed=parse_filter("StatusCode eq '429'"),
+            allowed=parse_filter("ModelDeploymentName eq '*' and StatusCode eq '429'"),
         )
+
+
+@pytest.mark.parametrize(
+    ("name", "dimension", "has_it"),
+    [
+        pytest.param(UTILIZATION, "StreamType", True, id="utilization by stream type"),
+        pytest.param(UTILIZATION, "ModelName", True, id="utilization by model"),
+        pytest.param("AzureOpenAIRequests", "ServiceTierRequest", True, id="requests by tier"),
+        pytest.param("ProcessedPromptTokens", "ApiName", True, id="prompt tokens by API"),
+        pytest.param("ProcessedPromptTokens", "ModelName", False, id="prompt tokens by model"),
+        pytest.param("GeneratedTokens", "StatusCode", False, id="generated tokens by status"),
+        pytest.param("ActiveTokens", "StreamType", False, id="active tokens by stream type"),
+        pytest.param(
+            "AzureOpenAIContextTokensCacheMatchRate", "IsSpillover", False, id="rate by spillover"
+        ),
+    ],
+)
+def test_each_metric_has_the_dimensions_of_the_reference(
+    name: str, dimension: str, has_it: bool
+) -> None:
+    metric = find_metric(name, kind="level")
+    allowed = parse_filter(f"ModelDeploymentName eq '*' and {dimension} eq '*'")
+    if has_it:
+        query_metric(metric, [deployment()], minutes=range(1), allowed=allowed)
+    else:
+        with pytest.raises(BadQuery, match=dimension.lower()):
+            query_metric(metric, [deployment()], minutes=range(1), allowed=allowed)
+
+
+@pytest.mark.parametrize(
+    ("name", "supported"),
+    [
+        (UTILIZATION, {"average", "minimum", "maximum"}),
+        ("AzureOpenAIContextTokensCacheMatchRate", {"average", "minimum", "maximum"}),
+        ("AzureOpenAIRequests", {"total"}),
+        ("ProcessedPromptTokens", {"total"}),
+        ("GeneratedTokens", {"total"}),
+        ("ActiveTokens", {"average", "minimum", "maximum", "total"}),
+    ],
+)
+def test_each_metric_has_the_aggregations_of_the_reference(name: str, supported: set[str]) -> None:
+    metric = find_metric(name, kind="level")
+    for aggregation in ("average", "minimum", "maximum", "total", "count"):
+        if aggregation in supported:
+            metric.check_aggregations([aggregation])
+        else:
+            with pytest.raises(BadQuery, match="Sampling type is not found"):
+                metric.check_aggregations([aggregation])

@@ -182,21 +182,95 @@ async def test_a_coarser_grain_joins_minutes(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
-    ("names", "options", "named"),
+    ("names", "options", "status", "named"),
     [
-        (["Nonsense"], {}, "Nonsense"),
-        ([UTILIZATION], {"filter": "StatusCode eq '429'"}, "statuscode"),
-        ([UTILIZATION], {"filter": "ModelDeploymentName = 'x'"}, "filter"),
-        ([UTILIZATION], {"aggregations": ["Total"]}, "total"),
+        pytest.param(["Nonsense"], {}, 400, "Nonsense", id="a metric that there is not"),
+        pytest.param(
+            [UTILIZATION], {"filter": "StatusCode eq '429'"}, 400, "statuscode", id="a dimension"
+        ),
+        pytest.param(
+            ["AzureOpenAIRequests", "GeneratedTokens"],
+            {"filter": "ModelDeploymentName eq '*' and StatusCode eq '*'"},
+            400,
+            "GeneratedTokens does not support requested dimension combination: statuscode",
+            id="a dimension that one of two metrics lacks",
+        ),
+        pytest.param(
+            [UTILIZATION], {"filter": "ModelDeploymentName = 'x'"}, 400, "filter", id="a filter"
+        ),
+        pytest.param([UTILIZATION], {"aggregations": ["Total"]}, 501, "total", id="an aggregation"),
+        pytest.param(
+            [UTILIZATION, "GeneratedTokens"],
+            {"aggregations": ["Average", "Total"]},
+            501,
+            "Sampling type is not found",
+            id="an aggregation that one of two metrics lacks",
+        ),
+        pytest.param(
+            [UTILIZATION],
+            {"filter": "ModelDeploymentName eq '*'", "max_results": 0},
+            400,
+            "TopN",
+            id="no series",
+        ),
     ],
 )
 async def test_what_azure_monitor_would_refuse_is_refused(
-    monkeypatch: pytest.MonkeyPatch, names: list[str], options: dict[str, Any], named: str
+    monkeypatch: pytest.MonkeyPatch,
+    names: list[str],
+    options: dict[str, Any],
+    status: int,
+    named: str,
 ) -> None:
     async with monitored(monkeypatch, SteppedClock()) as (_, _client, _c, monitor):
         with pytest.raises(HttpResponseError, match=named) as refused:
             await monitor.query(*names, **options)
-        assert refused.value.status_code == 400
+        assert refused.value.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("options", "series"),
+    [
+        pytest.param({"filter": "ModelDeploymentName eq '*'"}, 10, id="ten by itself"),
+        pytest.param({"filter": "ModelDeploymentName eq '*'", "max_results": 3}, 3, id="fewer"),
+        pytest.param({"filter": "ModelDeploymentName eq '*'", "max_results": 99}, 12, id="all"),
+        pytest.param({}, 1, id="one of everything without a filter"),
+    ],
+)
+async def test_series_beyond_the_top_are_left_out_without_a_word(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], series: int
+) -> None:
+    deployments = [{**PTU, "name": f"ptu-{n}"} for n in range(12)]
+    async with monitored(monkeypatch, SteppedClock(), *deployments) as (_, _c, _d, monitor):
+        result = await monitor.query(UTILIZATION, **options)
+        assert len(series_of(result, UTILIZATION)) == series
+
+
+async def test_calls_that_spilled_over_are_marked_where_they_were_refused_and_where_served(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = SteppedClock(START)
+    deployments = {**PTU, "spillover_to": "payg"}, {"name": "payg"}
+    async with monitored(monkeypatch, clock, *deployments) as (_, client, _c, monitor):
+        for _ in range(2):
+            await ask(client, x_sim_prompt_tokens="24996")
+        clock.pass_seconds(120)
+        result = await monitor.query(
+            "AzureOpenAIRequests",
+            minutes=1,
+            end=START + 60,
+            aggregations=["Total"],
+            filter="ModelDeploymentName eq '*' and StatusCode eq '*' and IsSpillover eq '*'",
+        )
+        found = {
+            tuple(series.metadata_values.values()): series.data[0].total
+            for series in series_of(result, "AzureOpenAIRequests")
+        }
+        assert found == {
+            ("ptu", "200", "False"): 1,
+            ("ptu", "429", "True"): 1,
+            ("payg", "200", "True"): 1,
+        }
 
 
 async def test_plain_http_needs_the_request_to_allow_it(monkeypatch: pytest.MonkeyPatch) -> None:
