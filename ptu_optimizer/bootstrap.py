@@ -26,6 +26,7 @@ from .requests.ids import IdMint
 from .requests.inputs import Inputs
 from .requests.intake import Intake, IntakeLimits
 from .requests.lane import Lane
+from .requests.minutes import MinuteReader
 from .requests.model import ItemRules
 from .requests.outcomes import OutcomeWriter
 from .requests.records import Ledger
@@ -34,7 +35,7 @@ from .requests.sweep import Sweep
 from .requests.timing import Timing
 from .requests.usage_feed import UsageFeed
 from .requests.watermark import Watermark
-from .services import AzureServices, Monitor, Places, Services
+from .services import AzureServices, Places, Services
 from .settings import Settings, load_settings
 from .telemetry import quiet_sdks
 
@@ -154,9 +155,9 @@ class Application:
             pause_seconds=SWEEP_PAUSE_SECONDS,
         )
 
-    @property
-    def monitor(self) -> Monitor:
-        return self._services.monitor
+    @cached_property
+    def minutes(self) -> MinuteReader:
+        return MinuteReader(monitor=self._services.monitor)
 
     @cached_property
     def usage_feed(self) -> UsageFeed:

@@ -23,7 +23,7 @@ from .adapters.cosmos import (
 )
 from .adapters.event_hubs import EventHubs
 from .adapters.identity import Identity
-from .capacity.reading import Reading
+from .clock import SystemClock
 from .requests.ports import (
     BlobStore,
     CapacityStore,
@@ -31,6 +31,7 @@ from .requests.ports import (
     HubReader,
     LedgerStore,
     ModelCaller,
+    Monitor,
     Publisher,
 )
 from .requests.tokens import TokenEstimator
@@ -54,12 +55,6 @@ class Groups(GroupStore, Protocol):
 class Blobs(BlobStore, Protocol):
     async def ping(self) -> None:
         """Raises DependencyUnavailable."""
-        ...
-
-
-class Monitor(Protocol):
-    async def utilization(self) -> list[Reading]:
-        """The newest point of each deployment that has one. Raises DependencyUnavailable."""
         ...
 
 
@@ -153,6 +148,7 @@ class AzureServices:
             resource_id=self._places.openai_resource_id,
             deployments=list(self._places.deployments),
             identity=self._identity,
+            clock=SystemClock(),
         )
 
     @cached_property

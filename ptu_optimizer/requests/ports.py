@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
+from ptu_optimizer.capacity.metric import Minute
+
 from .model import JsonObject
 
 
@@ -156,6 +158,16 @@ class CapacityStore(Protocol):
         ...
 
 
+class Monitor(Protocol):
+    """The one-minute metrics of the deployments."""
+
+    async def minutes(self) -> list[Minute]:
+        """The minutes of the last ten that are over and have a figure. Raises
+        DependencyUnavailable.
+        """
+        ...
+
+
 # --- one call to a deployment --------------------------------------------------------------------
 
 
@@ -176,6 +188,13 @@ class Answer:
     utilization: float | None = None
     """The level from `azure-openai-deployment-utilization`, 1.0 is 100 %; None without it."""
     service_request_id: str | None = None
+    served_by: str | None = None
+    """The deployment that answered, if the service says so."""
+    spilled_from: str | None = None
+    """The provisioned deployment that was full, so that Azure itself had the call answered by
+    pay-as-you-go: a 429 in disguise."""
+    tokens_left: int | None = None
+    """What is left of a pay-as-you-go deployment's tokens per minute; None if it is not told."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

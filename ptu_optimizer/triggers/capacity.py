@@ -1,10 +1,10 @@
-"""The gauge's timer: Azure Monitor's newest points, written as readings."""
+"""The gauge's timer: what Azure Monitor tells of each minute, written as records of the minute."""
 
 import azure.functions as func
 
 from ptu_optimizer.bootstrap import application
 from ptu_optimizer.errors import DependencyUnavailable
-from ptu_optimizer.requests.exchange import READING_TTL_SECONDS
+from ptu_optimizer.requests.minutes import MINUTE_TTL_SECONDS
 from ptu_optimizer.telemetry import logger
 
 _log = logger("gauge")
@@ -17,28 +17,18 @@ blueprint = func.Blueprint()
     arg_name="timer", schedule="%GAUGE_SCHEDULE%", run_on_startup=False, use_monitor=False
 )
 @blueprint.cosmos_db_output(
-    arg_name="readings",
+    arg_name="minutes",
     connection="COSMOS",
     database_name="%COSMOS_DATABASE%",
     container_name="capacity",
 )
-async def gauge(timer: func.TimerRequest, readings: func.Out[func.DocumentList]) -> None:
-    """Read the utilization metric; without a point there is no reading, never one of 0 %."""
+async def gauge(timer: func.TimerRequest, minutes: func.Out[func.DocumentList]) -> None:
+    """Read the metrics; without a point there is no minute, never one of zeros."""
     try:
-        found = await application().monitor.utilization()
+        fresh = await application().minutes.fresh()
     except DependencyUnavailable as error:
         _log.warning("the metric cannot be read", extra={"reason": str(error)})
         return
-    if found:
-        readings.set(
-            func.DocumentList(
-                [
-                    func.Document.from_dict(
-                        reading.record(
-                            record_id="reading:azure-monitor", ttl_seconds=READING_TTL_SECONDS
-                        )
-                    )
-                    for reading in found
-                ]
-            )
-        )
+    if fresh:
+        records = [minute.record(ttl_seconds=MINUTE_TTL_SECONDS) for minute in fresh]
+        minutes.set(func.DocumentList([func.Document.from_dict(record) for record in records]))

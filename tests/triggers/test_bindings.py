@@ -46,7 +46,7 @@ OUTPUTS = {
         ]
         for name in DISPATCH
     },
-    "gauge": [("readings", "capacity")],
+    "gauge": [("minutes", "capacity")],
     "sweep": [("closings", "groups")],
     USAGE: [("windows", "capacity")],
 }
