@@ -1,0 +1,149 @@
+"""Who may deliver alerts: the action groups of Azure Monitor, by key, by token, or by platform.
+
+An action group's secure webhook carries a token of Microsoft's application "AzNS AAD Webhook", to
+which our application has given the role `ActionGroupsSecureWebhook` (Microsoft, "Action groups:
+Configure authentication for Secure webhook").
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import orjson
+
+from ptu_optimizer.errors import AppError, DependencyUnavailable, unavailable
+from ptu_optimizer.telemetry import logger
+
+_log = logger("alert_callers")
+
+ROLE = "ActionGroupsSecureWebhook"
+PRINCIPAL_HEADER = "x-ms-client-principal"
+ENTRA = "aad"
+"""How App Service authentication calls Entra, in `auth_typ`. Another provider that is switched on
+beside it could put anything into its claims."""
+ROLE_TYPES = ("roles", "http://schemas.microsoft.com/ws/2008/06/identity/claims/role")
+TENANT_TYPES = ("tid", "http://schemas.microsoft.com/identity/claims/tenantid")
+"""Claims may come under mapped names ("Work with user identities in Azure App Service
+authentication")."""
+
+
+class InvalidToken(Exception):
+    """The token is not genuine, not for us, or not valid now; the message never holds any of it."""
+
+
+class TokenVerifier(Protocol):
+    async def claims(self, token: str) -> Mapping[str, Any]:
+        """Those of a genuine token for this app. Raises InvalidToken, DependencyUnavailable."""
+        ...
+
+
+class CallerCheck(Protocol):
+    async def check(self, headers: Mapping[str, str]) -> None:
+        """`headers` in lower case, or found in any. Raises AppError: 401, 403, 503."""
+        ...
+
+
+class KeyIsEnough:
+    """The function key, which the host has checked, is enough. No header is looked at."""
+
+    async def check(self, headers: Mapping[str, str]) -> None:
+        return None
+
+
+class TokenCheck:
+    """Verifies the bearer token itself."""
+
+    def __init__(self, *, tokens: TokenVerifier, app_id: str) -> None:
+        """`app_id` is that of the calling application."""
+        self._tokens = tokens
+        self._app_id = app_id
+
+    async def check(self, headers: Mapping[str, str]) -> None:
+        scheme, _, token = headers.get("authorization", "").strip().partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise _unauthorized("no bearer token")
+        try:
+            claims = await self._tokens.claims(token.strip())
+        except InvalidToken as error:
+            raise _unauthorized(str(error)) from None
+        except DependencyUnavailable as error:
+            _log.warning("a token cannot be verified", extra={"reason": str(error)})
+            raise unavailable(
+                f"{error.service} cannot be reached, so the token cannot be verified. Try again.",
+                code="dependency_unavailable",
+            ) from None
+        roles = claims.get("roles")
+        _permit(
+            # version 2 tokens name the calling application in azp, version 1 in appid
+            app_ids=[claims.get("azp") or claims.get("appid")],
+            roles=roles if isinstance(roles, list) else [],
+            app_id=self._app_id,
+        )
+
+
+class PlatformCheck:
+    """Believes App Service authentication, which takes this header away from what comes in."""
+
+    def __init__(self, *, app_id: str, tenant: str | None) -> None:
+        """`tenant`, if given, is the only one whose principals count."""
+        self._app_id = app_id
+        self._tenant = tenant
+
+    async def check(self, headers: Mapping[str, str]) -> None:
+        claims = _principal(headers.get(PRINCIPAL_HEADER, ""))
+        if self._tenant is not None and _values(claims, TENANT_TYPES) != [self._tenant.lower()]:
+            raise _unauthorized("the principal is of another tenant")
+        _permit(
+            app_ids=_values(claims, ("azp",)) or _values(claims, ("appid",)),
+            roles=[value for typ, value in claims if typ in ROLE_TYPES],
+            app_id=self._app_id,
+        )
+
+
+def _permit(*, app_ids: Sequence[object], roles: Sequence[object], app_id: str) -> None:
+    if [str(one).lower() for one in app_ids] != [app_id.lower()]:
+        raise _forbidden("it is another application than ALERT_CALLER_APP_ID")
+    if ROLE not in roles:
+        raise _forbidden(f"it lacks the role {ROLE}")
+
+
+def _principal(header: str) -> list[tuple[str, str]]:
+    """The claims in X-MS-CLIENT-PRINCIPAL, by type. Raises AppError."""
+    if not header:
+        raise _unauthorized("no principal")
+    try:
+        principal = orjson.loads(base64.b64decode(header, validate=True))
+        if principal["auth_typ"] != ENTRA:
+            raise _unauthorized("the principal is of another identity provider than Entra")
+        return [(str(claim["typ"]), str(claim["val"])) for claim in principal["claims"]]
+    except (binascii.Error, ValueError, KeyError, TypeError):
+        raise _unauthorized("the principal cannot be read") from None
+
+
+def _values(claims: Sequence[tuple[str, str]], types: Sequence[str]) -> list[str]:
+    return sorted({value.lower() for typ, value in claims if typ in types})
+
+
+def _unauthorized(why: str) -> AppError:
+    """401. The caller is told nothing that helps to guess; the log says why."""
+    _log.warning("an alert's caller is not authenticated", extra={"why": why})
+    return AppError(
+        "The caller is not authenticated.",
+        status=401,
+        kind="authentication_error",
+        code="invalid_token",
+        headers={"WWW-Authenticate": "Bearer"},
+    )
+
+
+def _forbidden(why: str) -> AppError:
+    _log.warning("an alert's caller is not permitted", extra={"why": why})
+    return AppError(
+        "The caller may not deliver alerts.",
+        status=403,
+        kind="permission_error",
+        code="caller_not_permitted",
+    )
