@@ -1,6 +1,6 @@
 """The one-minute metrics of PTU deployments, asked of Azure Monitor.
 
-Three queries, sent at once (docs/decisions/0014): one query has one filter and one list of
+Three queries, sent at once (docs/decisions/0015): one query has one filter and one list of
 aggregations for all its metrics, and these metrics do not have enough in common. Names, dimensions
 and aggregations are those of Microsoft's page "Supported metrics for
 Microsoft.CognitiveServices/accounts" (07/2026).
