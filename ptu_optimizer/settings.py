@@ -44,6 +44,22 @@ class Deployment(BaseModel):
     model: str
     """Its model, a name of the sizing table (or of MODELS)."""
     ptus: Annotated[int, Field(gt=0)]
+    spillover: Annotated[str, Field(min_length=1)] | None = None
+    """Where requests may go that would miss their deadline: a name of SPILLOVER_DEPLOYMENTS."""
+
+
+class SpilloverDeployment(BaseModel):
+    """One pay-as-you-go deployment of the same resource, as in SPILLOVER_DEPLOYMENTS."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: Annotated[str, Field(min_length=1)]
+    model: Annotated[str, Field(min_length=1)]
+    tpm: Annotated[int, Field(gt=0)]
+    """Tokens per minute that the queue may use, at most the deployment's own limit."""
+    rpm: Annotated[int, Field(gt=0)] | None = None
+    """Requests per minute; None: no limit that would come before the tokens'."""
+    stands_in_for: tuple[str, ...] = ()
+    """Other models whose requests it may answer."""
 
 
 class Settings(BaseSettings):
@@ -141,6 +157,12 @@ class Settings(BaseSettings):
         description="JSON array of the PTU deployments; the first is the default one",
         examples=['[{"name": "gpt-4.1-ptu", "model": "gpt-4.1", "ptus": 50}]'],
     )
+    spillover_deployments: tuple[SpilloverDeployment, ...] = Field(
+        (),
+        alias="SPILLOVER_DEPLOYMENTS",
+        description="JSON array of the pay-as-you-go deployments that DEPLOYMENTS may spill over to",
+        examples=['[{"name": "gpt-4.1-payg", "model": "gpt-4.1", "tpm": 100000, "rpm": 600}]'],
+    )
     models: dict[str, Model] = Field(
         default_factory=dict,
         alias="MODELS",
@@ -193,6 +215,14 @@ class Settings(BaseSettings):
         ge=0,
         description="a deadline nearer than this goes to the hub requests-soon",
         examples=["900"],
+    )
+    spillover_lead_seconds: float = Field(
+        60,
+        alias="SPILLOVER_LEAD_SECONDS",
+        gt=0,
+        le=3_600,
+        description="how long before its deadline a request leaves for pay-as-you-go, if it may",
+        examples=["60"],
     )
 
     # --- dispatch
@@ -326,7 +356,34 @@ class Settings(BaseSettings):
         names = [d.name for d in self.deployments]
         if len(set(names)) != len(names):
             raise ValueError("DEPLOYMENTS names a deployment twice")
+        self._spillover_fits()
         return self
+
+    def _spillover_fits(self) -> None:
+        targets = {target.name: target for target in self.spillover_deployments}
+        if len(targets) < len(self.spillover_deployments):
+            raise ValueError("SPILLOVER_DEPLOYMENTS names a deployment twice")
+        for deployment in self.deployments:
+            if deployment.name in targets:
+                raise ValueError(
+                    f"{deployment.name} is in DEPLOYMENTS and in SPILLOVER_DEPLOYMENTS: it is "
+                    "provisioned or pay-as-you-go"
+                )
+            if deployment.spillover is None:
+                continue
+            target = targets.get(deployment.spillover)
+            if target is None:
+                raise ValueError(
+                    f"DEPLOYMENTS lets {deployment.name} spill over to {deployment.spillover}, "
+                    "which SPILLOVER_DEPLOYMENTS does not describe; it "
+                    f"{_looks('spillover_deployments')}"
+                )
+            if deployment.model not in (target.model, *target.stands_in_for):
+                raise ValueError(
+                    f"DEPLOYMENTS lets {deployment.name} ({deployment.model}) spill over to "
+                    f"{target.name}, whose model is {target.model}; if that is meant, add "
+                    f'"stands_in_for": ["{deployment.model}"] to it in SPILLOVER_DEPLOYMENTS'
+                )
 
     @field_validator("event_hubs", "cosmos", "storage")
     @classmethod

@@ -71,6 +71,8 @@ def test_every_default_is_the_one_that_is_described(name: str) -> None:
         assert said == "–"
     elif isinstance(info.default, str):
         assert said == info.default
+    elif isinstance(info.default, tuple):
+        assert json.loads(said) == list(info.default)
     else:
         assert float(said) == info.default
 

@@ -175,6 +175,77 @@ def test_a_bad_deployment_is_told_where(deployment: dict[str, object], where: st
     assert where in complaint(DEPLOYMENTS=json.dumps([good | deployment]))
 
 
+PAYG: dict[str, object] = {"name": "payg", "model": "gpt-4.1", "tpm": 100_000}
+
+
+def spilling(*targets: dict[str, object], to: str = "payg", **changes: str) -> dict[str, str]:
+    """The settings of a deployment that spills over `to` one of these."""
+    deployment = {"name": "batch", "model": "gpt-4.1", "ptus": 50, "spillover": to}
+    return {
+        "DEPLOYMENTS": json.dumps([deployment]),
+        "SPILLOVER_DEPLOYMENTS": json.dumps(targets),
+        **changes,
+    }
+
+
+def test_a_deployment_may_spill_over_to_pay_as_you_go() -> None:
+    settings = load(**spilling(PAYG | {"rpm": 600}, SPILLOVER_LEAD_SECONDS="90"))
+    assert settings.deployments[0].spillover == "payg"
+    (target,) = settings.spillover_deployments
+    assert (target.tpm, target.rpm) == (100_000, 600)
+    assert settings.spillover_lead_seconds == 90
+
+
+def test_nothing_spills_over_by_default() -> None:
+    settings = load()
+    assert settings.deployments[0].spillover is None
+    assert settings.spillover_deployments == ()
+
+
+def test_another_model_may_stand_in_if_that_is_said() -> None:
+    load(**spilling(PAYG | {"model": "gpt-4o", "stands_in_for": ["gpt-4.1"]}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        pytest.param(
+            spilling(PAYG, to="elsewhere"),
+            "spill over to elsewhere, which SPILLOVER_DEPLOYMENTS does not describe",
+            id="an unknown target",
+        ),
+        pytest.param(
+            spilling(PAYG | {"model": "gpt-4o"}),
+            'add "stands_in_for": ["gpt-4.1"]',
+            id="another model",
+        ),
+        pytest.param(
+            spilling(PAYG, PAYG), "SPILLOVER_DEPLOYMENTS names a deployment twice", id="twice"
+        ),
+        pytest.param(
+            spilling(PAYG | {"name": "batch"}, to="batch"),
+            "batch is in DEPLOYMENTS and in SPILLOVER_DEPLOYMENTS",
+            id="the same deployment",
+        ),
+        pytest.param(
+            spilling(PAYG | {"tpm": 0}), "SPILLOVER_DEPLOYMENTS.0.tpm", id="no tokens a minute"
+        ),
+        pytest.param(
+            spilling(PAYG | {"rpm": 0}), "SPILLOVER_DEPLOYMENTS.0.rpm", id="no requests a minute"
+        ),
+        pytest.param(
+            spilling(PAYG | {"ptus": 5}), "SPILLOVER_DEPLOYMENTS.0.ptus", id="an unknown field"
+        ),
+        pytest.param(
+            {"SPILLOVER_DEPLOYMENTS": "payg"}, "SPILLOVER_DEPLOYMENTS is not JSON", id="not JSON"
+        ),
+        pytest.param({"SPILLOVER_LEAD_SECONDS": "0"}, "greater than 0", id="no time to leave in"),
+    ],
+)
+def test_a_spillover_that_cannot_work_is_told(changes: dict[str, str], says: str) -> None:
+    assert says in complaint(**changes)
+
+
 def test_a_deployment_named_twice_is_refused() -> None:
     twice = (
         '[{"name": "a", "model": "gpt-4.1", "ptus": 5}, {"name": "a", "model": "o3", "ptus": 5}]'

@@ -29,6 +29,14 @@ CHAT_COMPLETIONS = "/chat/completions"
 UTILIZATION_HEADER = "azure-openai-deployment-utilization"
 """A percent string such as "11.2%"; undocumented and not promised (PLATFORM.md A): a hint."""
 
+SERVED_BY_HEADER = "x-ms-deployment-name"
+SPILLED_FROM_HEADER = "x-ms-spillover-from-deployment"
+"""Names the provisioned deployment. Microsoft's page also writes it once as
+`x-ms-spillover-from-<deployment-name>` (PLATFORM.md A): both are read."""
+
+TOKENS_LEFT_HEADER = "x-ratelimit-remaining-tokens"
+"""Of a pay-as-you-go deployment. What a provisioned one means by it is not documented."""
+
 CALL_ID_HEADER = "x-ms-client-request-id"
 """Azure's correlation header: it shows in the resource's logs which attempt a call was."""
 
@@ -97,8 +105,7 @@ def _success(response: httpx2.Response) -> Success:
     usage = content.get("usage")
     return Success(
         status=response.status_code,
-        utilization=utilization_of(response.headers),
-        service_request_id=response.headers.get("apim-request-id"),
+        **_told(response.headers),
         response=content,
         usage=None if not isinstance(usage, dict) else _usage(usage),
     )
@@ -115,11 +122,7 @@ def _usage(usage: Mapping[str, Any]) -> Usage:
 
 def _refusal(error: openai.APIStatusError) -> CallResult:
     headers = error.response.headers
-    common: dict[str, Any] = {
-        "status": error.status_code,
-        "utilization": utilization_of(headers),
-        "service_request_id": headers.get("apim-request-id"),
-    }
+    common: dict[str, Any] = {"status": error.status_code, **_told(headers)}
     if error.status_code == 429:
         return Throttled(retry_after_seconds=retry_after_of(headers), **common)
     details = _error_of(error)
@@ -140,6 +143,36 @@ def _error_of(error: openai.APIStatusError) -> dict[str, Any]:
         "param": None,
         "code": str(error.status_code),
     }
+
+
+def _told(headers: Mapping[str, str]) -> dict[str, Any]:
+    """What the headers of any response may tell."""
+    return {
+        "utilization": utilization_of(headers),
+        "service_request_id": headers.get("apim-request-id"),
+        "served_by": headers.get(SERVED_BY_HEADER),
+        "spilled_from": spilled_from(headers),
+        "tokens_left": _tokens_left(headers),
+    }
+
+
+def spilled_from(headers: Mapping[str, str]) -> str | None:
+    """The provisioned deployment that Azure spilled a call over from."""
+    named = headers.get(SPILLED_FROM_HEADER)
+    if named:
+        return named
+    stem = SPILLED_FROM_HEADER.removesuffix("deployment")
+    for name in headers:
+        if name.lower().startswith(stem):
+            return name[len(stem) :]
+    return None
+
+
+def _tokens_left(headers: Mapping[str, str]) -> int | None:
+    try:
+        return max(0, int(headers[TOKENS_LEFT_HEADER]))
+    except (KeyError, ValueError):
+        return None
 
 
 def utilization_of(headers: Mapping[str, str]) -> float | None:

@@ -12,7 +12,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from .ledger import Slot
-from .model import Item, JsonObject, Priority
+from .model import Item, JsonObject, Priority, Spillover
 
 REQUESTS = "requests"
 """Bulk: first in, first out per partition."""
@@ -53,12 +53,18 @@ class RequestEvent(BaseModel):
     priority: Priority = Priority.NORMAL
     custom_id: str | None = None
     metadata: dict[str, str] | None = None
+    spillover: Spillover = Spillover.NEVER
     body: JsonObject | None = None
     blob: BlobRange | None = None
     """Absent with `body` absent: the item is in the group record itself."""
 
     def encode(self) -> bytes:
-        return orjson.dumps({k: v for k, v in self.__dict__.items() if v is not None}, _to_json)
+        said = {
+            name: value
+            for name, value in self.__dict__.items()
+            if value is not None and value is not Spillover.NEVER
+        }
+        return orjson.dumps(said, _to_json)
 
     def rescheduled(self, *, slot: int, not_before: float | None) -> RequestEvent:
         """The copy that is published when this one has to wait."""
@@ -144,6 +150,7 @@ def first_event(
         priority=item.priority,
         custom_id=item.custom_id,
         metadata=None if item.metadata is None else dict(item.metadata),
+        spillover=item.spillover,
         body=item.body if inline else None,
         blob=None if inline else blob,
     )

@@ -34,6 +34,14 @@ class Priority(StrEnum):
     NORMAL = "normal"
 
 
+class Spillover(StrEnum):
+    """Whether a request may go to pay-as-you-go."""
+
+    NEVER = "never"
+    BEFORE_DEADLINE = "before_deadline"
+    """When it would otherwise miss its deadline."""
+
+
 class _Message(BaseModel):
     model_config = ConfigDict(extra="ignore")
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
@@ -74,6 +82,7 @@ class _Envelope(BaseModel):
     priority: Priority = Priority.NORMAL
     deadline: Annotated[AwareDatetime, BeforeValidator(_time_as_text)] | None = None
     completion_window: Annotated[StrictStr, Field(pattern=r"^[1-9][0-9]{0,5}[smhd]$")] | None = None
+    spillover: Spillover = Spillover.NEVER
     metadata: (
         Annotated[
             dict[
@@ -86,7 +95,7 @@ class _Envelope(BaseModel):
     ) = None
 
 
-PLANNED_FIELDS = frozenset({"spillover", "tenant", "callback", "endpoint", "method", "url"})
+PLANNED_FIELDS = frozenset({"tenant", "callback", "endpoint", "method", "url"})
 """Envelope fields that have, or may get, a meaning: refused by name until it is built."""
 
 _WINDOW_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -107,6 +116,7 @@ class Item:
     priority: Priority = Priority.NORMAL
     custom_id: str | None = None
     metadata: Mapping[str, str] | None = None
+    spillover: Spillover = Spillover.NEVER
 
     def record(self) -> JsonObject:
         """As stored in a group record or its blob."""
@@ -120,6 +130,8 @@ class Item:
             record["custom_id"] = self.custom_id
         if self.metadata is not None:
             record["metadata"] = dict(self.metadata)
+        if self.spillover is not Spillover.NEVER:
+            record["spillover"] = self.spillover.value
         return record
 
     @classmethod
@@ -131,6 +143,7 @@ class Item:
             priority=Priority(record["priority"]),
             custom_id=record.get("custom_id"),
             metadata=record.get("metadata"),
+            spillover=Spillover(record.get("spillover", Spillover.NEVER)),
         )
 
 
@@ -155,6 +168,8 @@ class ItemRules:
     default_deadline_seconds: float
     longest_deadline_seconds: float
     """No deadline may lie beyond the hub's retention: the event would be gone before it."""
+    spills_over: Collection[str] = ()
+    """The deployments that have a spillover target."""
 
 
 def parse_item(raw: object, index: int, *, now: float, rules: ItemRules) -> Item | list[Problem]:
@@ -200,15 +215,31 @@ def _parse_envelope(
     deadline, reason = _deadline(envelope, now=now, rules=rules)
     if reason is not None:
         problems.append(Problem(index, reason[0], reason[1]))
+    deployment = _deployment(envelope.deployment, envelope.body, rules)
+    if (
+        envelope.spillover is not Spillover.NEVER
+        and deployment in rules.deployments
+        and deployment not in rules.spills_over
+    ):
+        problems.append(Problem(index, "spillover", _no_target(deployment, rules)))
     if problems:
         return problems
     return Item(
         body=envelope.body,
-        deployment=_deployment(envelope.deployment, envelope.body, rules),
+        deployment=deployment,
         deadline=deadline,
         priority=envelope.priority,
         custom_id=envelope.custom_id,
         metadata=envelope.metadata,
+        spillover=envelope.spillover,
+    )
+
+
+def _no_target(deployment: str, rules: ItemRules) -> str:
+    others = ", ".join(sorted(rules.spills_over)) or "no deployment"
+    return (
+        f"is not possible: deployment {deployment} has no spillover target (DEPLOYMENTS, "
+        f"SPILLOVER_DEPLOYMENTS); {others} has"
     )
 
 

@@ -15,6 +15,7 @@ from ptu_optimizer.adapters.azure_openai import (
     AzureOpenAICaller,
     openai_client,
     retry_after_of,
+    spilled_from,
     utilization_of,
 )
 from ptu_optimizer.adapters.identity import Identity
@@ -42,6 +43,7 @@ async def call(
     key: str | None = "local",
     identity: Identity | None = None,
     timeout_seconds: float = 10,
+    deployment: str = "gpt-4.1-ptu",
     **body: Any,
 ) -> CallResult:
     client = openai_client(
@@ -53,7 +55,7 @@ async def call(
     )
     async with client:
         return await AzureOpenAICaller(client).complete(
-            deployment="gpt-4.1-ptu",
+            deployment=deployment,
             body={**BODY, **body},
             call_id="some-request-0:1",
             timeout_seconds=timeout_seconds,
@@ -95,6 +97,53 @@ async def test_a_429_is_a_flow_signal_with_its_time() -> None:
         result = await call(server)
     assert isinstance(result, Throttled)
     assert result.retry_after_seconds == pytest.approx(1.234)
+
+
+SPILLING: dict[str, Any] = {
+    "deployments": [
+        DEPLOYMENT | {"spillover_to": "payg"},
+        {"name": "payg", "model": "gpt-4.1", "tpm": 300},
+    ]
+}
+
+
+async def test_an_answer_that_azure_had_pay_as_you_go_give_says_from_where_and_by_whom() -> None:
+    async with service(**SPILLING) as server:
+        own = await call(server)
+        await inject(server, deployment="gpt-4.1-ptu", status=429)
+        spilled = await call(server)
+    assert (own.spilled_from, own.served_by) == (None, "gpt-4.1-ptu")
+    assert isinstance(spilled, Success)
+    assert (spilled.spilled_from, spilled.served_by) == ("gpt-4.1-ptu", "payg")
+    assert spilled.utilization is None
+
+
+async def test_pay_as_you_go_tells_how_many_tokens_of_its_minute_are_left() -> None:
+    async with service(**SPILLING) as server:
+        first = await call(server, deployment="payg")
+        second = await call(server, deployment="payg")
+        provisioned = await call(server)
+    assert first.tokens_left is not None
+    assert second.tokens_left is not None
+    assert second.tokens_left < first.tokens_left < 300
+    assert provisioned.tokens_left is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "origin"),
+    [
+        pytest.param({"x-ms-spillover-from-deployment": "ptu"}, "ptu", id="as documented"),
+        pytest.param({"x-ms-spillover-from-ptu": "true"}, "ptu", id="as the page has it once"),
+        pytest.param({"X-MS-Spillover-From-ptu": ""}, "ptu", id="in capitals"),
+        pytest.param({"x-ms-spillover-error": "429"}, None, id="spillover that failed"),
+        pytest.param({"x-ms-deployment-name": "ptu"}, None, id="served by the one that was asked"),
+        pytest.param({}, None, id="none"),
+    ],
+)
+def test_a_spillover_of_azures_is_seen_under_both_names(
+    headers: dict[str, str], origin: str | None
+) -> None:
+    assert spilled_from(headers) == origin
 
 
 @pytest.mark.parametrize("status", [408, 409, 500, 502, 503])

@@ -18,7 +18,7 @@ from ptu_optimizer.requests.events import (
     first_event,
 )
 from ptu_optimizer.requests.inputs import pack
-from ptu_optimizer.requests.model import Item, Priority
+from ptu_optimizer.requests.model import Item, Priority, Spillover
 
 NOW = 1_800_000_000.0
 BODY = {"messages": [{"role": "user", "content": "Why?"}]}
@@ -45,6 +45,7 @@ request_events = st.builds(
     priority=st.sampled_from(Priority),
     custom_id=st.none() | st.text(),
     metadata=st.none() | st.dictionaries(st.text(), st.text(), max_size=3),
+    spillover=st.sampled_from(Spillover),
     body=st.none() | objects,
     blob=st.none()
     | st.builds(BlobRange, offset=st.integers(0, 10**12), length=st.integers(1, 10**9)),
@@ -64,6 +65,16 @@ def raw(**fields: Any) -> bytes:
 @given(request_events)
 def test_a_request_event_comes_out_as_it_went_in(sent: RequestEvent) -> None:
     assert decode(sent.encode()) == sent
+
+
+def test_a_request_that_never_spills_over_is_encoded_as_before_there_was_spillover() -> None:
+    assert b"spillover" not in event().encode()
+    assert decode(event().encode()) == event(spillover=Spillover.NEVER)
+
+
+def test_a_copy_keeps_its_policy() -> None:
+    copy = event(spillover=Spillover.BEFORE_DEADLINE).rescheduled(slot=3, not_before=NOW)
+    assert copy.spillover is Spillover.BEFORE_DEADLINE
 
 
 @given(request_id=st.text(), record=objects)
@@ -191,6 +202,7 @@ def test_fields_of_a_newer_minor_version_are_passed_over() -> None:
                 Priority.HIGH,
                 custom_id="row-1",
                 metadata={"a": "b"},
+                spillover=Spillover.BEFORE_DEADLINE,
             ),
             id="everything",
         ),

@@ -16,6 +16,7 @@ from ptu_optimizer.requests.model import (
     ItemRules,
     Priority,
     Problem,
+    Spillover,
     parse_item,
 )
 
@@ -26,6 +27,7 @@ RULES = ItemRules(
     default_deployment="gpt-4.1-ptu",
     default_deadline_seconds=DAY,
     longest_deadline_seconds=WEEK,
+    spills_over=("gpt-4.1-ptu",),
 )
 MESSAGES = [{"role": "user", "content": "Why is the sky blue?"}]
 BODY = {"messages": MESSAGES}
@@ -290,6 +292,48 @@ def test_a_metadata_key_named_like_a_field_is_not_taken_for_it(key: str) -> None
 )
 def test_which_deployment_an_item_goes_to(raw: object, deployment: str) -> None:
     assert accepted(raw).deployment == deployment
+
+
+# --- spillover ----------------------------------------------------------------------------------
+
+
+def test_nothing_spills_over_unless_it_is_said() -> None:
+    assert accepted(BODY).spillover is Spillover.NEVER
+    assert accepted(envelope()).spillover is Spillover.NEVER
+    assert "spillover" not in accepted(envelope(spillover="never")).record()
+
+
+def test_a_request_may_spill_over_before_its_deadline() -> None:
+    item = accepted(envelope(spillover="before_deadline"))
+    assert item.spillover is Spillover.BEFORE_DEADLINE
+    assert Item.from_record(orjson.loads(orjson.dumps(item.record()))) == item
+
+
+@pytest.mark.parametrize("value", ["always", "", None, True, "Before_Deadline"])
+def test_another_spillover_policy_is_refused(value: object) -> None:
+    problem = only_problem(envelope(spillover=value))
+    assert problem.path == "spillover"
+    assert "before_deadline" in problem.reason
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"deployment": "gpt-5-ptu"}, id="the envelope names the deployment"),
+        pytest.param({"body": {**BODY, "model": "gpt-5-ptu"}}, id="the model names it"),
+    ],
+)
+def test_a_deployment_without_a_target_cannot_promise_spillover(fields: dict[str, Any]) -> None:
+    problem = only_problem(envelope(spillover="before_deadline", **fields))
+    assert problem.path == "spillover"
+    assert "gpt-5-ptu has no spillover target" in problem.reason
+    assert "SPILLOVER_DEPLOYMENTS" in problem.reason
+    assert "gpt-4.1-ptu has" in problem.reason
+
+
+def test_an_unknown_deployment_is_not_told_twice() -> None:
+    problem = only_problem(envelope(spillover="before_deadline", deployment="x"))
+    assert problem.path == "deployment"
 
 
 # --- deadlines ----------------------------------------------------------------------------------
