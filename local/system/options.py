@@ -13,7 +13,7 @@ HUBS: Mapping[str, int] = {
     "requests": 4,
     "requests-soon": 2,
     "requests-later": 4,
-    "usage": 2,
+    "usage": 4,
 }
 """The hubs of the namespace and their partitions: enough to share between several hosts."""
 
