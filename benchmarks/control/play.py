@@ -1,0 +1,174 @@
+"""Plays one row: the real application, in as many processes as it says, for an hour of no time."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+import time
+from collections.abc import Iterator, Sequence
+from functools import cache, partial
+
+from benchmarks.control import jobs
+from benchmarks.control.baseline import baseline
+from benchmarks.control.figures import Outcome, figures
+from benchmarks.control.hubs import MemoryHubs
+from benchmarks.control.plant import Plant
+from benchmarks.control.processes import Fleet, Process, track_processes
+from benchmarks.control.row import KILL_SECONDS, Result, Row, Sample
+from benchmarks.control.scenarios import DEPLOYMENT
+from benchmarks.control.services import MemoryServices, Wire, World
+from benchmarks.control.settings import REQUEST_ID_KEY, batch_size, settings_of
+from benchmarks.control.signals import UsageEvents, write_minutes, write_usage
+from benchmarks.control.store import (
+    BlobContainer,
+    CapacityContainer,
+    GroupContainer,
+    LedgerContainer,
+)
+from benchmarks.control.traces import Job, read_jobs
+from local.virtual_time import VirtualClock, run_virtually
+from ptu_optimizer.bootstrap import Application
+from ptu_optimizer.requests.ids import IdMint
+
+LEAST_PARTITIONS = 4
+
+SAMPLE_SECONDS = 1.0
+
+
+def play(row: Row) -> Result:
+    """Run a row in a virtual time of its own. Raises ValueError for a trace that leaves nothing."""
+    random.seed(row.seed)
+    started = time.perf_counter()
+    result = run_virtually(_play(row, started))
+    gc.collect()
+    return result
+
+
+async def _play(row: Row, started: float) -> Result:
+    loop = asyncio.get_running_loop()
+    track_processes(loop)
+    scenario, conditions = row.scenario, row.conditions
+    alone = baseline(scenario, bucket_seconds=row.bucket_seconds)
+    events = UsageEvents(
+        deployment=DEPLOYMENT, lost_share=conditions.lost_events_share, seed=row.seed + 1
+    )
+    plant = Plant(
+        scenario.deployment(bucket_seconds=row.bucket_seconds),
+        scenario.calls(),
+        behaviour=conditions.behaviour,
+        gateway=events if row.signals == "events" else None,
+        seed=row.seed + 2,
+    )
+    world = World(
+        plant=plant,
+        hubs=_hubs(row),
+        capacity=CapacityContainer(),
+        ledger=LedgerContainer(),
+        groups=GroupContainer(),
+        blobs=BlobContainer(),
+    )
+    fleet = Fleet(partial(_process, row, world), count=row.processes)
+    samples: list[Sample] = []
+    background = [
+        write_minutes(
+            plant,
+            world.capacity,
+            deployment=DEPLOYMENT,
+            metric=conditions.metric,
+            silent=conditions.metric_silent,
+            seed=row.seed + 3,
+        )
+    ]
+    if row.signals == "events":
+        background.append(write_usage(events, plant, world.capacity))
+    killer = Killer(fleet, world)
+    if row.kill:
+        background.append(killer.run())
+    tasks = [loop.create_task(one) for one in background]
+    fleet.start()
+    await asyncio.sleep(alone.seconds - loop.time())
+    plant.settle()
+    fleet.stop()
+    for task in tasks:
+        task.cancel()
+    deployment = plant.deployment
+    return Result(
+        row=row,
+        figures=figures(
+            Outcome(
+                batch_work=deployment.counters.batch.work,
+                refused=plant.interactive.refused,
+                batch_429=deployment.counters.batch.refused,
+                drained=deployment.bucket.drained,
+                work_at_end=deployment.bucket.work,
+            ),
+            alone,
+            capacity=scenario.work_per_second * alone.seconds,
+        ),
+        wall_seconds=time.perf_counter() - started,
+        batch_calls=plant.sent,
+        completed=deployment.counters.batch.served,
+        copies=world.hubs.published["requests-later"],
+        reads=world.capacity.reads,
+        writes=world.capacity.writes,
+        kills=killer.kills,
+        samples=tuple(samples),
+    )
+
+
+class Killer:
+    """Kills whoever sent last, every so often."""
+
+    def __init__(self, fleet: Fleet, world: World) -> None:
+        self.kills = 0
+        self._fleet = fleet
+        self._world = world
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(KILL_SECONDS)
+            if self._world.last_sender is not None:
+                self._fleet.kill(self._world.last_sender)
+                self.kills += 1
+
+
+def _hubs(row: Row) -> MemoryHubs:
+    count = max(LEAST_PARTITIONS, row.processes)
+    lengths = jobs.lengths(_jobs(), seed=row.seed)
+    mint = IdMint(REQUEST_ID_KEY.encode())
+
+    def backlog() -> Iterator[bytes]:
+        return jobs.events(
+            lengths,
+            mint=mint,
+            deployment=DEPLOYMENT,
+            reserve_factor=row.conditions.reserve_factor,
+        )
+
+    loaded = row.conditions.loaded_partitions or count
+    return MemoryHubs(count=count, backlogs={number: backlog() for number in range(loaded)})
+
+
+def _process(row: Row, world: World, number: int, life: int) -> Process:
+    wire = Wire(world)
+    return Process(
+        wire=wire,
+        application=Application(
+            settings_of(row),
+            services=MemoryServices(wire),
+            clock=VirtualClock(),
+            worker=f"worker-{number}-{life}",
+        ),
+        partitions=[
+            partition
+            for partition in world.hubs.all_partitions()
+            if partition.number % row.processes == number
+        ],
+        batch_size=batch_size(),
+    )
+
+
+@cache
+def _jobs() -> Sequence[Job]:
+    return read_jobs()
