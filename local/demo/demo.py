@@ -8,7 +8,10 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import aiohttp
+from azure.eventhub.aio import EventHubProducerClient
 
+from examples.usage_events import UsageSender
+from local.demo.alone import refused_alone
 from local.demo.api import Api, Result
 from local.demo.faults import Crash, crash
 from local.demo.interactive import InteractiveTraffic
@@ -20,6 +23,7 @@ from local.demo.trace import read_slice
 from local.demo.truth import Books, LedgerTruth, PtuTruth, Second
 from local.system import LocalSystem
 from local.system.settings import OPENAI_KEY
+from ptu_optimizer.requests.usage_feed import USAGE
 
 SLICE_START_SECONDS = 1_320.0
 SLICE_SECONDS = 90.0
@@ -57,6 +61,8 @@ class Plan:
     requests: int
     kill: str = ""
     """`host`, `worker`, or nothing."""
+    usage_events: bool = False
+    """Whether the interactive calls are told of on the hub `usage`, as a gateway would."""
 
 
 class Demo:
@@ -77,7 +83,11 @@ class Demo:
     async def run(self) -> tuple[Report, Sequence[Second]]:
         """The figures, and every second of the PTU for the picture."""
         clock = asyncio.get_running_loop().time
-        async with self._interactive_traffic(), self._rescheduled:
+        async with (
+            self._usage_events() as usage,
+            self._interactive_traffic(usage) as traffic,
+            self._rescheduled,
+        ):
             await asyncio.sleep(BEFORE_SECONDS)
             submitted_at = await self._truth.now()
             deadline = clock() + LIMIT_SECONDS
@@ -94,11 +104,15 @@ class Demo:
             results = await self._api.results(ids, until=deadline)
             outcomes = await ledger.outcomes_by_request()
             books = await self._truth.books()
+            alone = refused_alone(
+                traffic.sent[: books.interactive_arrived], await self._truth.another()
+            )
             seconds = await self._truth.seconds()
         report = make_report(
             results=_by_id(ids, results),
             outcomes=outcomes,
             books=books,
+            refused_alone=alone,
             window=[second for second in seconds if submitted_at < second.at <= served_at],
             killed=hit.what if hit else "",
             in_flight_at_kill=hit.in_flight if hit else 0,
@@ -145,7 +159,21 @@ class Demo:
         )
 
     @contextlib.asynccontextmanager
-    async def _interactive_traffic(self) -> AsyncIterator[None]:
+    async def _usage_events(self) -> AsyncIterator[UsageSender | None]:
+        if not self._plan.usage_events:
+            yield None
+            return
+        producer = EventHubProducerClient.from_connection_string(
+            self._system.settings["EVENT_HUBS"], eventhub_name=USAGE
+        )
+        async with UsageSender(producer) as usage:
+            yield usage
+        self._view.say(f"{usage.sent} usage events were sent")
+
+    @contextlib.asynccontextmanager
+    async def _interactive_traffic(
+        self, usage: UsageSender | None
+    ) -> AsyncIterator[InteractiveTraffic]:
         traffic = InteractiveTraffic(
             session=self._session,
             url=self._system.ptu_url,
@@ -153,10 +181,11 @@ class Demo:
             key=OPENAI_KEY,
             calls=read_slice(start=SLICE_START_SECONDS, seconds=SLICE_SECONDS),
             seconds=SLICE_SECONDS,
+            usage=usage,
         )
         playing = asyncio.create_task(traffic.run())
         try:
-            yield
+            yield traffic
             if playing.done():
                 playing.result()  # it only ends by an error
         finally:

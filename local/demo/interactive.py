@@ -36,19 +36,21 @@ class InteractiveTraffic:
         self._key = key
         self._calls = calls
         self._seconds = seconds
-        self.sent = 0
+        self.sent: list[Call] = []
+        """Every call so far, at the time at which it was sent, counted from the first round's
+        start."""
         self.unanswered = 0
         """Calls without any answer: 0 unless the machine is overloaded."""
 
     async def run(self) -> None:
         """Play until cancelled."""
         clock = asyncio.get_running_loop().time
-        begin = clock()
+        first = begin = clock()
         async with asyncio.TaskGroup() as group:
             while True:
                 for call in self._calls:
                     await asyncio.sleep(begin + call.at - clock())
-                    self.sent += 1
+                    self.sent.append(call._replace(at=clock() - first))
                     group.create_task(self._send(call))
                 begin += self._seconds
 

@@ -60,6 +60,8 @@ class Report:
     batch_429: int
     interactive_calls: int
     interactive_refused: int
+    interactive_refused_without_batch: int
+    """Of the same calls at the same times, by a deployment with nothing else to do."""
     idle_share_before: float
     idle_share_after: float
     filled_share: float
@@ -107,7 +109,11 @@ class Report:
                 f"{self.ptu_served} served, {self.duplicate_calls} of them again, "
                 f"{self.batch_429} refused; {self.deferrals} deferrals",
             ),
-            ("interactive", f"{self.interactive_calls} calls, {self.interactive_refused} refused"),
+            (
+                "interactive",
+                f"{self.interactive_calls} calls, {self.interactive_refused} refused; "
+                f"without the batch {self.interactive_refused_without_batch}",
+            ),
             (
                 "idle part",
                 f"{self.idle_share_before:.0%} of the PTU without the batch, "
@@ -125,12 +131,14 @@ def make_report(
     results: Mapping[str, Result],
     outcomes: Counter[str],
     books: Books,
+    refused_alone: int,
     window: Sequence[Second],
     killed: str,
     in_flight_at_kill: int,
 ) -> Report:
     """Put together what was read from the app, from the ledger and from the PTU.
 
+    `refused_alone` is how many interactive calls would have been refused without the batch;
     `window` reaches from the submission to the end of the last call.
     """
     states = Counter(result.state for result in results.values())
@@ -150,6 +158,7 @@ def make_report(
         batch_429=books.batch_refused,
         interactive_calls=books.interactive_served + books.interactive_refused,
         interactive_refused=books.interactive_refused,
+        interactive_refused_without_batch=refused_alone,
         idle_share_before=fill.idle_share_before,
         idle_share_after=fill.idle_share_after,
         filled_share=fill.filled_share,

@@ -10,8 +10,11 @@ from typing import Any, NamedTuple
 import aiohttp
 from azure.cosmos.aio import CosmosClient
 
+from local.ptu import PtuDeployment
 from ptu_optimizer.requests.ids import slice_of_request
 from ptu_optimizer.requests.ledger import Kind, is_slot
+
+_ARRIVED = ("served", "refused", "in_flight")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +33,8 @@ class Books:
     """Calls served for requests that had been served before: paid for twice."""
     interactive_served: int = 0
     interactive_refused: int = 0
+    interactive_arrived: int = 0
+    """Those two, and what is in flight."""
 
 
 class Second(NamedTuple):
@@ -64,6 +69,17 @@ class PtuTruth:
             surplus=total["surplus"],
             interactive_served=interactive["served"],
             interactive_refused=interactive["refused"],
+            interactive_arrived=sum(interactive[name] for name in _ARRIVED),
+        )
+
+    async def another(self) -> PtuDeployment:
+        """A second deployment of the same size: empty, and its clock stands at 0."""
+        settings = (await self._get("config"))["deployments"][self._deployment]
+        return PtuDeployment(
+            ptus=settings["ptus"],
+            input_tpm_per_ptu=settings["work_per_second"] * 60.0 / settings["ptus"],
+            output_ratio=settings["output_ratio"],
+            window_seconds=settings["full"] / settings["work_per_second"],
         )
 
     async def now(self) -> float:

@@ -30,6 +30,7 @@ def report_of(
         results=results,
         outcomes=outcomes or Counter(),
         books=books,
+        refused_alone=3,
         window=[second(1, 0.5, 0.4, 1), second(2, 0.3, 0.5, 2)],
         killed=killed,
         in_flight_at_kill=1 if killed else 0,
@@ -68,11 +69,21 @@ def test_a_broken_promise_is_said(
     assert any(says in promise for promise in report.broken_promises())
 
 
+def test_the_harm_to_interactive_traffic_is_shown_against_what_would_have_been() -> None:
+    books = Books(batch_served=1, interactive_served=95, interactive_refused=5)
+    report = report_of(["succeeded"], books=books)
+    assert "100 calls, 5 refused; without the batch 3" in report.text()
+    figures = report.as_dict()
+    assert figures["interactive_refused"] == 5
+    assert figures["interactive_refused_without_batch"] == 3
+
+
 def test_a_success_without_an_answer_is_not_one() -> None:
     report = make_report(
         results={"g-0": Result("g-0", "succeeded", answered=False)},
         outcomes=Counter(),
         books=Books(batch_served=1),
+        refused_alone=0,
         window=[],
         killed="",
         in_flight_at_kill=0,
