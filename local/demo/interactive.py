@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import aiohttp
 
+from examples.usage_events import UsageSender
 from local.demo.trace import Call
 
 API_VERSION = "2024-10-21"
+
+NO_ANSWER = 504
+"""What a gateway would say of a call that nobody answered."""
+
+
+class Used(NamedTuple):
+    """What an answer says that its call has used."""
+
+    prompt_tokens: int | None = None
+    cached_tokens: int = 0
+    completion_tokens: int = 0
 
 
 class InteractiveTraffic:
@@ -28,7 +42,9 @@ class InteractiveTraffic:
         key: str,
         calls: Sequence[Call],
         seconds: float,
+        usage: UsageSender | None = None,
     ) -> None:
+        """`usage` is told of every call, as a gateway would."""
         self._session = session
         self._endpoint = (
             f"{url}/openai/deployments/{deployment}/chat/completions?api-version={API_VERSION}"
@@ -36,6 +52,8 @@ class InteractiveTraffic:
         self._key = key
         self._calls = calls
         self._seconds = seconds
+        self._usage = usage
+        self._deployment = deployment
         self.sent: list[Call] = []
         """Every call so far, at the time at which it was sent, counted from the first round's
         start."""
@@ -64,8 +82,28 @@ class InteractiveTraffic:
             "x-sim-reserve-exactly": "1",
         }
         body = {"messages": [{"role": "user", "content": "a call of the trace"}]}
+        told = self._usage and self._usage.started(
+            deployment=self._deployment,
+            prompt_tokens=call.prompt_tokens,
+            max_tokens=call.output_tokens,
+        )
+        status, used = NO_ANSWER, Used()
         try:
             async with self._session.post(self._endpoint, json=body, headers=headers) as response:
-                await response.read()
+                content = await response.read()
+                status = response.status
+                if told and status == 200:
+                    used = _used(content)
         except (aiohttp.ClientError, TimeoutError):
             self.unanswered += 1
+        if told:
+            told.finished(status=status, **used._asdict())
+
+
+def _used(content: bytes) -> Used:
+    usage = json.loads(content)["usage"]
+    return Used(
+        prompt_tokens=usage["prompt_tokens"],
+        cached_tokens=usage["prompt_tokens_details"]["cached_tokens"],
+        completion_tokens=usage["completion_tokens"],
+    )

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
-from azure.eventhub.aio import EventHubConsumerClient, EventHubProducerClient
+from azure.eventhub.aio import EventHubProducerClient
 
 from examples.usage_events import EVENTS_PER_MESSAGE, UsageSender
 from local.event_hubs import EventHubsServer
 from ptu_optimizer.capacity.usage_events import UsageEvents, decode
 from ptu_optimizer.capacity.work import Model
 from tests.support.azurite import free_port
+from tests.support.hubs import Message, read_hub
 from tests.support.polling import until
 
 HUB = "usage"
@@ -36,23 +35,13 @@ def sender(connection_string: str) -> UsageSender:
     )
 
 
-async def messages(server: EventHubsServer, events: int) -> list[tuple[str, bytes]]:
-    """What is on the hub, each with its partition, once it holds so many events."""
-    found: list[tuple[str, bytes]] = []
+async def messages(server: EventHubsServer, events: int) -> list[Message]:
+    """What is on the hub once it holds so many events."""
 
-    async def take(partition: Any, batch: list[Any]) -> None:
-        found.extend((partition.partition_id, b"".join(message.body)) for message in batch)
+    def all_there(found: list[Message]) -> bool:
+        return sum(len(json.loads(body)) for _, body in found) >= events
 
-    async with EventHubConsumerClient.from_connection_string(
-        server.connection_string, "$Default", eventhub_name=HUB, load_balancing_interval=0.1
-    ) as consumer:
-        reading = asyncio.create_task(
-            consumer.receive_batch(take, starting_position="-1", max_wait_time=0.1)
-        )
-        await until(lambda: sum(len(json.loads(body)) for _, body in found) >= events, "events")
-        reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)
-    return found
+    return await read_hub(server.connection_string, HUB, enough=all_there)
 
 
 def call(usage: UsageSender) -> None:

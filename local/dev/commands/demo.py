@@ -35,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kill.add_argument(
         "--kill-worker", action="store_true", help="kill -9 the Python worker of a live host"
     )
+    parser.add_argument(
+        "--usage-events",
+        action="store_true",
+        help="tell the app of the interactive calls on the hub usage, as a gateway would",
+    )
     parser.add_argument("--keep", action="store_true", help="leave the system running afterwards")
     parser.add_argument("--seed", type=int, default=1, help="of the simulated PTU (%(default)s)")
     add_system_arguments(parser)
@@ -62,7 +67,7 @@ async def _demo(arguments: argparse.Namespace) -> int:
         settings={**demo.SETTINGS, **chosen_settings(arguments)},
     )
     kill = faults.HOST if arguments.kill_host else faults.WORKER if arguments.kill_worker else ""
-    plan = demo.Plan(requests=arguments.requests, kill=kill)
+    plan = demo.Plan(requests=arguments.requests, kill=kill, usage_events=arguments.usage_events)
     # the answer of --json is alone on stdout: everything else goes to stderr then
     out = sys.stderr if arguments.json else sys.stdout
     async with LocalSystem(options) as system:
