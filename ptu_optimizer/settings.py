@@ -160,7 +160,7 @@ class Settings(BaseSettings):
     spillover_deployments: tuple[SpilloverDeployment, ...] = Field(
         (),
         alias="SPILLOVER_DEPLOYMENTS",
-        description="JSON array of the pay-as-you-go deployments that DEPLOYMENTS may spill over to",
+        description="JSON array of pay-as-you-go deployments that DEPLOYMENTS may spill over to",
         examples=['[{"name": "gpt-4.1-payg", "model": "gpt-4.1", "tpm": 100000, "rpm": 600}]'],
     )
     models: dict[str, Model] = Field(
