@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+from collections.abc import Callable
 from functools import cache, cached_property
 
-from .capacity.admission import SlowDown, SlowDownLimits
+from .capacity.admission import Controller, SlowDown, SlowDownLimits
 from .capacity.gauge import Gauge
 from .capacity.usage_events import UsageEvents
 from .clock import Clock, SystemClock
@@ -39,6 +40,9 @@ from .services import AzureServices, Places, Services
 from .settings import Settings, load_settings
 from .telemetry import quiet_sdks
 
+ControllerChoice = Callable[[str, Controller], Controller]
+"""From a deployment's name and its own controller to the one that is used."""
+
 
 class Application:
     """Every use case of this process, each built when it is first asked for."""
@@ -50,11 +54,15 @@ class Application:
         services: Services | None = None,
         clock: Clock | None = None,
         worker: str | None = None,
+        control: ControllerChoice | None = None,
     ) -> None:
-        """`worker` names this process in readings and attempts."""
+        """`worker` names this process in readings and attempts; `control` may put another
+        controller in the place of a deployment's own.
+        """
         self.settings = settings
         self._services = services or AzureServices(_places(settings))
         self._clock = clock or SystemClock()
+        self._control = control or (lambda _, own: own)
         self._worker = worker or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
     # --- use cases -------------------------------------------------------------------------------
@@ -214,15 +222,18 @@ class Application:
                 gate=Gate(
                     deployment=deployment.name,
                     clock=self._clock,
-                    controller=SlowDown(
-                        limits=SlowDownLimits(
-                            lower=s.lower_limit,
-                            upper=s.upper_limit,
-                            max_concurrent_calls=s.max_concurrent_calls,
-                        ),
-                        gauge=Gauge(
-                            live_ttl_seconds=s.live_ttl_seconds,
-                            metric_ttl_seconds=s.metric_ttl_seconds,
+                    controller=self._control(
+                        deployment.name,
+                        SlowDown(
+                            limits=SlowDownLimits(
+                                lower=s.lower_limit,
+                                upper=s.upper_limit,
+                                max_concurrent_calls=s.max_concurrent_calls,
+                            ),
+                            gauge=Gauge(
+                                live_ttl_seconds=s.live_ttl_seconds,
+                                metric_ttl_seconds=s.metric_ttl_seconds,
+                            ),
                         ),
                     ),
                 ),

@@ -19,6 +19,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -91,8 +92,11 @@ def slice_of_request(request_id: str) -> str:
 class IdMint:
     """Issues ids and recognises its own."""
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(
+        self, key: bytes, *, random_bytes: Callable[[int], bytes] = secrets.token_bytes
+    ) -> None:
         self._key = key
+        self._random_bytes = random_bytes
 
     def mint(self, *, created_at: float, ends_at: float, count: int) -> GroupId:
         """A new group id. `ends_at` is rounded up to a whole minute after `created_at`."""
@@ -102,7 +106,7 @@ class IdMint:
             created.to_bytes(4)
             + minutes.to_bytes(3)
             + count.to_bytes(3)
-            + secrets.token_bytes(_PAYLOAD_BYTES - 10)
+            + self._random_bytes(_PAYLOAD_BYTES - 10)
         )
         return self._group(payload, self._mac(payload))
 
