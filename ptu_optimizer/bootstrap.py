@@ -17,6 +17,8 @@ from .capacity.admission import Controller, SlowDown, SlowDownLimits
 from .capacity.gauge import Gauge
 from .capacity.usage_events import UsageEvents
 from .clock import Clock, SystemClock
+from .requests.alert_callers import CallerCheck, KeyIsEnough, PlatformCheck, TokenCheck
+from .requests.alerts import Alerts
 from .requests.attempt import Attempts
 from .requests.deferral import PublishedMemory
 from .requests.dispatcher import Dispatcher
@@ -36,7 +38,7 @@ from .requests.sweep import Sweep
 from .requests.timing import Timing
 from .requests.usage_feed import UsageFeed
 from .requests.watermark import Watermark
-from .services import AzureServices, Places, Services
+from .services import AzureServices, Places, Services, entra_tokens
 from .settings import Settings, load_settings
 from .telemetry import quiet_sdks
 
@@ -174,6 +176,31 @@ class Application:
             events=UsageEvents({d.name: s.sizing[d.model] for d in s.deployments}),
             clock=self._clock,
         )
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        s = self.settings
+        return Alerts(
+            store=self._services.capacity,
+            deployments=[d.name for d in s.deployments],
+            resource_id=s.azure_openai_resource_id,
+            expiry_seconds=s.alert_expiry_seconds,
+            clock=self._clock,
+        )
+
+    @cached_property
+    def alert_callers(self) -> CallerCheck:
+        s = self.settings
+        if s.alert_authentication == "entra":
+            return TokenCheck(
+                tokens=entra_tokens(
+                    tenant=s.alert_tenant_id or "", audiences=s.alert_audiences, clock=self._clock
+                ),
+                app_id=s.alert_caller_app_id,
+            )
+        if s.alert_authentication == "platform":
+            return PlatformCheck(app_id=s.alert_caller_app_id, tenant=s.alert_tenant_id)
+        return KeyIsEnough()
 
     @cached_property
     def health(self) -> Health:

@@ -6,6 +6,7 @@ the same application also runs on others than Azure's.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
@@ -23,7 +24,8 @@ from .adapters.cosmos import (
 )
 from .adapters.event_hubs import EventHubs
 from .adapters.identity import Identity
-from .clock import SystemClock
+from .clock import Clock, SystemClock
+from .requests.alert_callers import TokenVerifier
 from .requests.ports import (
     BlobStore,
     CapacityStore,
@@ -201,6 +203,14 @@ class AzureServices:
             endpoint=self._places.storage_blob_uri,
             identity=self._identity,
         )
+
+
+def entra_tokens(*, tenant: str, audiences: Sequence[str], clock: Clock) -> TokenVerifier:
+    """Apart from `Services`: only who verifies tokens itself needs it."""
+    # loads cryptography, which no other function needs
+    from .adapters.entra_tokens import EntraTokens
+
+    return EntraTokens(tenant=tenant, audiences=audiences, clock=clock)
 
 
 def _secret(value: SecretStr | None) -> str | None:

@@ -7,7 +7,7 @@ Field aliases are the names of the app settings. Connections follow the Function
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -29,6 +29,8 @@ _CONNECTION_STRINGS = {
     "storage": re.compile(r"(?i)\b(AccountName=|BlobEndpoint=|UseDevelopmentStorage=true)"),
 }
 """The least that a connection string of each service has."""
+
+_GUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 
 
 class SettingsError(Exception):
@@ -319,6 +321,44 @@ class Settings(BaseSettings):
         examples=["1"],
     )
 
+    # --- alerts
+    alert_expiry_seconds: float = Field(
+        900,
+        alias="ALERT_EXPIRY_SECONDS",
+        gt=0,
+        le=86_400,
+        description="how long a fired alert brakes at most, from when it fired",
+        examples=["900"],
+    )
+    alert_authentication: Literal["key", "entra", "platform"] = Field(
+        "key",
+        alias="ALERT_AUTHENTICATION",
+        description="who may deliver alerts: who has the function key, whom the app's own check of "
+        "an Entra token lets in, or whom App Service authentication names",
+        examples=["key"],
+    )
+    alert_tenant_id: str | None = Field(
+        None,
+        alias="ALERT_TENANT_ID",
+        pattern=_GUID,
+        description="id of the Entra tenant whose tokens deliver alerts",
+        examples=["00000000-0000-0000-0000-000000000000"],
+    )
+    alert_audience: str | None = Field(
+        None,
+        alias="ALERT_AUDIENCE",
+        pattern=r"[^,\s]",
+        description="audience of the tokens that deliver alerts; several are separated by commas",
+        examples=["api://ptu-alerts,00000000-0000-0000-0000-000000000000"],
+    )
+    alert_caller_app_id: str = Field(
+        "461e8683-5575-4561-ac7f-899cc907d62a",
+        alias="ALERT_CALLER_APP_ID",
+        pattern=_GUID,
+        description="id of the application that delivers alerts; the default is Azure Monitor's",
+        examples=["461e8683-5575-4561-ac7f-899cc907d62a"],
+    )
+
     # --- timers: the host reads these two for the schedules
     gauge_schedule: str = Field(
         alias="GAUGE_SCHEDULE",
@@ -356,6 +396,13 @@ class Settings(BaseSettings):
         names = [d.name for d in self.deployments]
         if len(set(names)) != len(names):
             raise ValueError("DEPLOYMENTS names a deployment twice")
+        if self.alert_authentication == "entra":
+            for needed in ("alert_tenant_id", "alert_audience"):
+                if not getattr(self, needed):
+                    raise ValueError(
+                        f"{_alias(needed)} must be set when ALERT_AUTHENTICATION is entra; it "
+                        f"{_looks(needed)}"
+                    )
         self._spillover_fits()
         return self
 
@@ -402,6 +449,11 @@ class Settings(BaseSettings):
         if value.get_secret_value().startswith("replace-me"):
             raise ValueError("this is the example's text, which everybody knows")
         return value
+
+    @property
+    def alert_audiences(self) -> tuple[str, ...]:
+        given = (self.alert_audience or "").split(",")
+        return tuple(one.strip() for one in given if one.strip())
 
     @property
     def sizing(self) -> dict[str, Model]:

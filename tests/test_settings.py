@@ -13,6 +13,7 @@ from ptu_optimizer.settings import Settings, SettingsError, load_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 SECRET = "s3cr3t"
+GUID = "aaaabbbb-0000-cccc-1111-dddd2222eeee"
 RESOURCE = "/subscriptions/S/resourceGroups/R/providers/Microsoft.CognitiveServices/accounts/A"
 NEEDED = {
     "EVENT_HUBS": f"Endpoint=sb://n.servicebus.windows.net/;SharedAccessKey={SECRET}",
@@ -92,6 +93,19 @@ def test_identities_take_the_place_of_keys(changes: Mapping[str, str | None]) ->
     load(**changes)
 
 
+def test_alerts_come_by_key_by_default() -> None:
+    settings = load()
+    assert settings.alert_authentication == "key"
+    assert settings.alert_audiences == ()
+
+
+def test_tokens_that_deliver_alerts_may_be_for_one_of_several_audiences() -> None:
+    settings = load(
+        ALERT_AUTHENTICATION="entra", ALERT_TENANT_ID=GUID, ALERT_AUDIENCE=f"api://a, {GUID}"
+    )
+    assert settings.alert_audiences == ("api://a", GUID)
+
+
 def test_models_extend_the_sizing_table() -> None:
     settings = load(
         MODELS='{"gpt-6": {"input_tpm_per_ptu": 1000, "output_ratio": 6}}',
@@ -136,6 +150,10 @@ def test_every_setting_has_a_description_and_an_example(name: str) -> None:
         pytest.param("AZURE_OPENAI_ENDPOINT", "n.openai.azure.com", "https://", id="no scheme"),
         pytest.param("AZURE_OPENAI_RESOURCE_ID", "my-resource", "/subscriptions", id="no id"),
         pytest.param("GAUGE_SCHEDULE", "every minute", "15 * * * * *", id="no schedule"),
+        pytest.param("ALERT_AUTHENTICATION", "none", "function key", id="an unknown way in"),
+        pytest.param("ALERT_TENANT_ID", "contoso.com", "0000-0000", id="a tenant's name"),
+        pytest.param("ALERT_CALLER_APP_ID", "AzNS", "461e8683", id="an application's name"),
+        pytest.param("ALERT_AUDIENCE", " , ", "api://ptu-alerts", id="commas alone"),
         pytest.param("DEPLOYMENTS", "gpt-4.1", "not JSON", id="not JSON"),
         pytest.param("DEPLOYMENTS", "[]", '[{"name"', id="no deployment"),
         pytest.param("DEPLOYMENTS", '{"name": "a"}', '[{"name"', id="not an array"),
@@ -265,6 +283,16 @@ def test_a_deployment_named_twice_is_refused() -> None:
             {"HUB_RETENTION_SECONDS": "3600"},
             "DEFAULT_DEADLINE_SECONDS must not exceed HUB_RETENTION_SECONDS",
             id="a default beyond the retention",
+        ),
+        pytest.param(
+            {"ALERT_AUTHENTICATION": "entra", "ALERT_AUDIENCE": "api://a"},
+            "ALERT_TENANT_ID must be set when ALERT_AUTHENTICATION is entra",
+            id="tokens of no tenant",
+        ),
+        pytest.param(
+            {"ALERT_AUTHENTICATION": "entra", "ALERT_TENANT_ID": GUID},
+            "ALERT_AUDIENCE must be set when ALERT_AUTHENTICATION is entra",
+            id="tokens for nobody",
         ),
     ],
 )

@@ -9,13 +9,14 @@ def blueprints() -> list[func.Blueprint]:
     """Every blueprint of the app. Raises SettingsError: a bad setting stops the start-up here."""
     from ptu_optimizer.bootstrap import application
 
-    from . import capacity, dispatch, operations, requests, usage
+    from . import alerts, capacity, dispatch, operations, requests, usage
 
-    application()
+    alerts_by_key = application().settings.alert_authentication == "key"
     return [
         requests.blueprint,
         dispatch.blueprint,
         capacity.blueprint,
         usage.blueprint,
+        alerts.alerts_blueprint(by_key=alerts_by_key),
         operations.blueprint,
     ]

@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 """Which parts of the package each part may import; "" is the package's own `__init__`."""
 
 NEVER = frozenset({"local", "tests", "benchmarks"})
-SDKS = frozenset({"azure", "azurefunctions", "openai", "httpx", "httpx2", "aiohttp"})
+SDKS = frozenset({"azure", "azurefunctions", "openai", "httpx", "httpx2", "aiohttp", "jwt"})
 KNOW_SDKS = frozenset({"function_app", "triggers", "adapters", "services"})
 READS_ENVIRONMENT = frozenset({"settings"})
 COMPUTED = "?"

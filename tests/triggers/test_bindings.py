@@ -27,6 +27,7 @@ HTTP = {
     "response": ("GET", "response/{request_id}", "FUNCTION"),
     "request": ("GET", "requests/{request_id}", "FUNCTION"),
     "cancel": ("POST", "requests/{request_id}/cancel", "FUNCTION"),
+    "capacity_alert": ("POST", "capacity/alert", "FUNCTION"),
     "health": ("GET", "health", "ANONYMOUS"),
 }
 DISPATCH = {
