@@ -18,7 +18,7 @@ from tests.support.alerts import Json, criterion, payload, resolved, time_text
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 LANE = "late"
-TARGET = {"alertTargetIDs": [RESOURCE_ID.lower()]}
+TARGET: Json = {"alertTargetIDs": [RESOURCE_ID.lower()]}
 
 
 def of_the_lane(**changes: Any) -> Json:
