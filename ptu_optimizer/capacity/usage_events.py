@@ -34,7 +34,7 @@ THROTTLED, FIRST_FAILURE = 429, 400
 
 TOO_OLD = "too old"
 
-Tokens = Annotated[float, Field(ge=0, le=MAX_TOKENS, allow_inf_nan=False)]
+Tokens = Annotated[float, Field(ge=0, le=MAX_TOKENS)]
 
 
 class UsageEvent(BaseModel):

@@ -114,7 +114,8 @@ def test_of_a_batch_that_is_cut_differently_only_what_is_new_is_added() -> None:
     assert work(again) == {"usage:0:10": [11 + 12], "usage:0:12": [13]}
     assert again[:1] == first, "it may not have been written"
     assert process.deliver([11, 12]) == again
-    assert work(process.deliver([13])) == {"usage:0:13": [14]}
+    assert work(process.deliver([12, 13])) == {**work(again), "usage:0:13": [14]}
+    assert work(process.deliver([14])) == {"usage:0:14": [15]}
 
 
 def test_each_partition_counts_for_itself() -> None:
@@ -128,7 +129,7 @@ def test_a_hub_that_was_made_anew_is_heard_again_after_some_minutes() -> None:
     process.deliver([1_000])
     assert work(process.deliver([0])) == {"usage:0:1000": [1_001]}
     process.clock.at += RELEVANT_SECONDS
-    process.deliver([1])
+    assert work(process.deliver([1])) == {"usage:0:1000": [1_001]}
     process.clock.at += 0.1
     assert work(process.deliver([2])) == {"usage:0:2": [3]}
 
