@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import orjson
 
 from ptu_optimizer.capacity.alert import Alert, merge
-from ptu_optimizer.capacity.alert_concern import Ignored, alert_on, concern
+from ptu_optimizer.capacity.alert_concern import MAX_TEXT_CHARS, Ignored, alert_on, concern
 from ptu_optimizer.capacity.alert_schema import CommonAlert, Criterion, NotTheSchema, parse_alert
 from ptu_optimizer.capacity.reading import InvalidReading
 from ptu_optimizer.clock import Clock
@@ -57,9 +57,8 @@ class Alerts:
         said = _parse(raw)
         about = concern(said, deployments=self._deployments, resource_id=self._resource_id)
         if isinstance(about, Ignored):
-            _log.info(
-                "an alert is ignored", extra={"rule": said.essentials.alert_rule, "why": about.why}
-            )
+            rule = said.essentials.alert_rule[:MAX_TEXT_CHARS]
+            _log.info("an alert is ignored", extra={"rule": rule, "why": about.why})
             return {"status": "ignored", "why": about.why}
         alerts = await self._write_all(said, about)
         for alert in alerts:
