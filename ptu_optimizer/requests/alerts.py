@@ -85,7 +85,8 @@ class Alerts:
             async with asyncio.timeout(WRITE_SECONDS):
                 return await asyncio.gather(*map(self._write, delivered))
         except (DependencyUnavailable, TimeoutError) as error:
-            _log.warning("an alert cannot be written", extra={"reason": str(error)})
+            reason = str(error) or f"not within {WRITE_SECONDS:g} s"
+            _log.warning("an alert cannot be written", extra={"reason": reason})
             raise unavailable(
                 "The alert could not be written. Deliver it again.", code="dependency_unavailable"
             ) from None
