@@ -42,8 +42,9 @@ class Figures:
     """What nobody used."""
 
 
-def figures(outcome: Outcome, alone: Baseline, *, capacity: float) -> Figures:
-    """`capacity` is R·T. Raises ValueError where nothing is idle: there is no part of nothing."""
+def figures(outcome: Outcome, alone: Baseline) -> Figures:
+    """Raises ValueError where nothing is idle: there is no part of nothing."""
+    capacity = alone.capacity
     idle_alone = 1 - alone.accepted_work / capacity
     if idle_alone <= 0:
         raise ValueError("the interactive calls leave nothing idle: there is nothing to fill")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from benchmarks.control.interactive import Gateway, Interactive
+from benchmarks.control.interactive import Gateway, Interactive, Resize
 from benchmarks.control.jobs import OUTPUT_TOKENS, PROMPT_TOKENS
 from local.demo.trace import Call
 from local.ptu.calls import Admitted, Refused, Traffic
@@ -50,9 +50,10 @@ class Plant:
         behaviour: Behaviour,
         gateway: Gateway | None,
         seed: int,
+        resizes: Sequence[Resize] = (),
     ) -> None:
         self.deployment = deployment
-        self.interactive = Interactive(calls, deployment, gateway=gateway)
+        self.interactive = Interactive(calls, deployment, gateway=gateway, resizes=resizes)
         self.sent = 0
         """Batch calls that reached the deployment, refused ones included."""
         self._behaviour = behaviour

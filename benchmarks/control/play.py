@@ -6,11 +6,13 @@ import asyncio
 import gc
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache, partial
 
 from benchmarks.control import jobs
 from benchmarks.control.baseline import baseline
+from benchmarks.control.controls import Controls
 from benchmarks.control.figures import Outcome, figures
 from benchmarks.control.hubs import MemoryHubs
 from benchmarks.control.plant import Plant
@@ -33,7 +35,7 @@ from ptu_optimizer.requests.ids import IdMint
 
 LEAST_PARTITIONS = 4
 
-SAMPLE_SECONDS = 1.0
+SAMPLE_SECONDS = 5.0
 
 
 def play(row: Row) -> Result:
@@ -48,43 +50,30 @@ def play(row: Row) -> Result:
 async def _play(row: Row, started: float) -> Result:
     loop = asyncio.get_running_loop()
     track_processes(loop)
-    scenario, conditions = row.scenario, row.conditions
-    alone = baseline(scenario, bucket_seconds=row.bucket_seconds)
-    events = UsageEvents(
-        deployment=DEPLOYMENT, lost_share=conditions.lost_events_share, seed=row.seed + 1
-    )
-    plant = Plant(
-        scenario.deployment(bucket_seconds=row.bucket_seconds),
-        scenario.calls(),
-        behaviour=conditions.behaviour,
-        gateway=events if row.signals == "events" else None,
-        seed=row.seed + 2,
-    )
-    world = World(
-        plant=plant,
-        hubs=_hubs(row),
-        capacity=CapacityContainer(),
-        ledger=LedgerContainer(),
-        groups=GroupContainer(),
-        blobs=BlobContainer(),
-    )
-    fleet = Fleet(partial(_process, row, world), count=row.processes)
-    samples: list[Sample] = []
+    alone = baseline(row.scenario, bucket_seconds=row.bucket_seconds)
+    world, events = _world(row)
+    plant = world.plant
+    controls = Controls(row, plant=plant, alone=alone)
+    fleet = Fleet(partial(_process, row, world, controls), count=row.processes)
+    killer, sampler = Killer(fleet, world), Sampler(plant)
     background = [
         write_minutes(
             plant,
             world.capacity,
             deployment=DEPLOYMENT,
-            metric=conditions.metric,
-            silent=conditions.metric_silent,
+            metric=row.conditions.metric,
+            silent=row.conditions.metric_silent,
             seed=row.seed + 3,
+            also=controls.minute,
         )
     ]
     if row.signals == "events":
-        background.append(write_usage(events, plant, world.capacity))
-    killer = Killer(fleet, world)
+        feed = _application(row, Wire(world), name="usage").usage_feed
+        background.append(write_usage(events, feed, plant, world.capacity))
     if row.kill:
         background.append(killer.run())
+    if row.picture:
+        background.append(sampler.run())
     tasks = [loop.create_task(one) for one in background]
     fleet.start()
     await asyncio.sleep(alone.seconds - loop.time())
@@ -104,7 +93,6 @@ async def _play(row: Row, started: float) -> Result:
                 work_at_end=deployment.bucket.work,
             ),
             alone,
-            capacity=scenario.work_per_second * alone.seconds,
         ),
         wall_seconds=time.perf_counter() - started,
         batch_calls=plant.sent,
@@ -113,7 +101,10 @@ async def _play(row: Row, started: float) -> Result:
         reads=world.capacity.reads,
         writes=world.capacity.writes,
         kills=killer.kills,
-        samples=tuple(samples),
+        decision_ms=controls.decision_ms(plant.sent),
+        samples=tuple(sampler.samples),
+        refusals=tuple(plant.interactive.refused_at) if row.picture else (),
+        refusals_alone=tuple(alone.refused_at) if row.picture else (),
     )
 
 
@@ -133,39 +124,91 @@ class Killer:
                 self.kills += 1
 
 
+class Sampler:
+    """What was drained of whose work, every so often, for a picture."""
+
+    def __init__(self, plant: Plant) -> None:
+        self.samples: list[Sample] = []
+        self._plant = plant
+
+    async def run(self) -> None:
+        deployment = self._plant.deployment
+        before = (0.0, 0.0)
+        while True:
+            await asyncio.sleep(SAMPLE_SECONDS)
+            now = self._plant.settle()
+            drained = deployment.drained(now)
+            room = deployment.bucket.work_per_second * SAMPLE_SECONDS
+            interactive, batch = ((d - b) / room for d, b in zip(drained, before, strict=True))
+            self.samples.append(
+                Sample(at=now, interactive=interactive, batch=batch, level=deployment.level(now))
+            )
+            before = drained
+
+
+def _world(row: Row) -> tuple[World, UsageEvents]:
+    scenario, conditions = row.scenario, row.conditions
+    events = UsageEvents(
+        deployment=DEPLOYMENT, lost_share=conditions.lost_events_share, seed=row.seed + 1
+    )
+    plant = Plant(
+        scenario.deployment(bucket_seconds=row.bucket_seconds),
+        scenario.calls(),
+        behaviour=replace(conditions.behaviour, header=row.signals == "live"),
+        gateway=events if row.signals == "events" else None,
+        seed=row.seed + 2,
+        resizes=scenario.resizes(),
+    )
+    world = World(
+        plant=plant,
+        hubs=_hubs(row),
+        capacity=CapacityContainer(),
+        ledger=LedgerContainer(),
+        groups=GroupContainer(),
+        blobs=BlobContainer(),
+    )
+    return world, events
+
+
 def _hubs(row: Row) -> MemoryHubs:
     count = max(LEAST_PARTITIONS, row.processes)
     lengths = jobs.lengths(_jobs(), seed=row.seed)
-    mint = IdMint(REQUEST_ID_KEY.encode())
-
-    def backlog() -> Iterator[bytes]:
-        return jobs.events(
+    mint = IdMint(REQUEST_ID_KEY.encode(), random_bytes=random.Random(row.seed).randbytes)
+    backlogs = {
+        number: jobs.events(
             lengths,
             mint=mint,
             deployment=DEPLOYMENT,
             reserve_factor=row.conditions.reserve_factor,
         )
+        for number in range(row.conditions.loaded_partitions or count)
+    }
+    return MemoryHubs(count=count, backlogs=backlogs)
 
-    loaded = row.conditions.loaded_partitions or count
-    return MemoryHubs(count=count, backlogs={number: backlog() for number in range(loaded)})
 
-
-def _process(row: Row, world: World, number: int, life: int) -> Process:
+def _process(row: Row, world: World, controls: Controls, number: int, life: int) -> Process:
     wire = Wire(world)
     return Process(
         wire=wire,
-        application=Application(
-            settings_of(row),
-            services=MemoryServices(wire),
-            clock=VirtualClock(),
-            worker=f"worker-{number}-{life}",
-        ),
+        application=_application(row, wire, name=f"worker-{number}-{life}", controls=controls),
         partitions=[
             partition
             for partition in world.hubs.all_partitions()
             if partition.number % row.processes == number
         ],
         batch_size=batch_size(),
+    )
+
+
+def _application(
+    row: Row, wire: Wire, *, name: str, controls: Controls | None = None
+) -> Application:
+    return Application(
+        settings_of(row),
+        services=MemoryServices(wire),
+        clock=VirtualClock(),
+        worker=name,
+        control=None if controls is None else controls.choose,
     )
 
 

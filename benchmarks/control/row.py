@@ -29,8 +29,6 @@ class Conditions:
     lost_events_share: float = 0.0
     reserve_factor: float = 2.0
     """`max_tokens` of the batch calls over their real output."""
-    halves: bool = False
-    """Half of the PTUs go, half-way."""
     loaded_partitions: int | None = None
     """How many partitions have a backlog; all, if None."""
 
@@ -44,27 +42,31 @@ class Row:
     policy: str = OURS
     kill: bool = False
     """Kill the process that sent last, every 10 minutes."""
-    name: str | None = None
-    """Of a robustness row."""
+    robustness: str | None = None
+    """The name of a row in which something is wrong."""
     conditions: Conditions = field(default_factory=Conditions)
     seed: int = 1
     profile: bool = False
+    """Measure the time that decisions take."""
     picture: bool = False
     """Keep samples to draw."""
-    most_seconds: float | None = None
-    """Play no more of the trace than this."""
 
     @property
     def title(self) -> str:
         parts = [self.scenario.name, f"W={self.bucket_seconds:g}", f"P={self.processes}"]
         parts += [self.signals, *(["killed"] if self.kill else [])]
         parts += [self.policy] if self.policy != OURS else []
-        return " ".join([*parts, *([self.name] if self.name else [])])
+        return " ".join([*parts, *([self.robustness] if self.robustness else [])])
+
+    @property
+    def weight(self) -> float:
+        """About how long it takes, beside others."""
+        return 1 + self.processes / 4 + (self.signals == "events") * (1 + self.processes / 8)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """The plant at a moment: what had been drained by then, shares of R·T of the whole row."""
+    """What was drained in the seconds before `at`, over what could have been; and the level."""
 
     at: float
     interactive: float
@@ -88,8 +90,13 @@ class Result:
     kills: int = 0
     decision_ms: float | None = None
     """CPU inside the controller per call sent; None unless asked for."""
+    probes: int = 0
+    """Calls sent to learn something: with nothing else under way, and nothing known."""
     samples: tuple[Sample, ...] = ()
     refusals: tuple[float, ...] = ()
+    """When interactive calls were refused."""
+    refusals_alone: tuple[float, ...] = ()
+    """When they are without batch."""
 
     def as_dict(self) -> dict[str, Any]:
         """The row of `--json`."""
@@ -107,10 +114,12 @@ class Result:
             },
             "wall_seconds": round(self.wall_seconds, 2),
             "killed": row.kill,
-            "robustness": row.name,
+            "robustness": row.robustness,
+            "ptus": row.scenario.ptus,
             "metric": row.conditions.metric,
             "batch_calls": self.batch_calls,
             "completed": self.completed,
+            "probes": self.probes,
             "copies": self.copies,
             "capacity_reads": self.reads,
             "capacity_writes": self.writes,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from benchmarks.control.interactive import Resize
 from benchmarks.control.traces import CODE, CONVERSATION, read_calls, thinned
 from local.demo.trace import Call
 from local.ptu.latency import LatencyModel
@@ -35,9 +36,22 @@ class Scenario:
     ptus: float
     model: str = MODEL
     keep_every: int = 1
+    """Of the calls, only every so-many-th."""
+    halves: bool = False
+    """Half of the PTUs go, half-way."""
+    most_seconds: float | None = None
+    """Only the calls up to then."""
 
     def calls(self) -> Sequence[Call]:
-        return _calls(self.files, self.keep_every)
+        return _calls(self.files, self.keep_every, self.most_seconds)
+
+    def resizes(self) -> list[Resize]:
+        middle = self.calls()[-1].at / 2
+        return [Resize(middle, self.ptus / 2)] if self.halves else []
+
+    def capacity(self) -> float:
+        """R·T, input-equivalent tokens."""
+        return self.work_per_second * self.calls()[-1].at * (0.75 if self.halves else 1.0)
 
     @property
     def sizing(self) -> Model:
@@ -45,7 +59,7 @@ class Scenario:
 
     @property
     def work_per_second(self) -> float:
-        """R."""
+        """R, as long as no PTUs have gone."""
         return self.ptus * self.sizing.input_tpm_per_ptu / 60
 
     def deployment(self, *, bucket_seconds: float) -> PtuDeployment:
@@ -68,5 +82,8 @@ SCENARIOS = {scenario.name: scenario for scenario in (A, B, C)}
 
 
 @cache
-def _calls(files: tuple[Path, ...], keep_every: int) -> Sequence[Call]:
-    return thinned(read_calls(files), keep_every=keep_every)
+def _calls(files: tuple[Path, ...], keep_every: int, most_seconds: float | None) -> Sequence[Call]:
+    calls = thinned(read_calls(files), keep_every=keep_every)
+    if most_seconds is None:
+        return calls
+    return [call for call in calls if call.at <= most_seconds]

@@ -4,20 +4,26 @@ Azure Monitor's minutes, each as late as it is in real life."""
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from random import Random
-from typing import Literal
+from typing import Any, Literal
+
+import orjson
 
 from benchmarks.control.plant import Plant
 from benchmarks.control.store import VISIBLE_AFTER_SECONDS, CapacityContainer
 from local.demo.trace import Call
 from local.virtual_time import EPOCH
 from ptu_optimizer.capacity.metric import MINUTE_SECONDS, Minute
-from ptu_optimizer.capacity.usage import WINDOW_SECONDS, Usage, UsageWindow, window_start
+from ptu_optimizer.capacity.usage import WINDOW_SECONDS
+from ptu_optimizer.requests.deliveries import DeliveredEvent, Delivery
+from ptu_optimizer.requests.minutes import MINUTE_TTL_SECONDS
+from ptu_optimizer.requests.usage_feed import USAGE, UsageFeed
 
 Metric = Literal["level", "load"]
 
 EVENT_DELAY_SECONDS = 2.0
-"""From an interactive call's start or end to the first decision that can know of it."""
+"""From an interactive call's start or end to the first decision that can know of it, at least."""
 
 USAGE_PARTITIONS = 2
 """Of the hub that the usage events come by."""
@@ -25,82 +31,87 @@ USAGE_PARTITIONS = 2
 MINUTE_DELAY_SECONDS = 60.0
 """At least this long after its end a minute becomes readable; up to as long again, by chance."""
 
-TTL_SECONDS = 600
-
 
 class UsageEvents:
-    """Gathers the interactive calls' events in windows, as the usage function does."""
+    """The interactive gateway: sends an event when a call starts, and one when it ends."""
 
     def __init__(self, *, deployment: str, lost_share: float, seed: int) -> None:
         self._deployment = deployment
         self._lost_share = lost_share
         self._random = Random(seed)
-        self._windows: list[dict[float, list[float]]] = [{} for _ in range(USAGE_PARTITIONS)]
-        self._sequence = 0
+        self._sent: list[list[tuple[float, bytes]]] = [[] for _ in range(USAGE_PARTITIONS)]
+        self._taken = [0] * USAGE_PARTITIONS
 
-    def started(self, call: Call, *, at: float, work: float) -> None:
-        self._add(at, reserved=work, calls=1)
+    def started(self, number: int, call: Call, *, at: float) -> None:
+        self._send(
+            number,
+            at,
+            kind="started",
+            prompt_tokens=call.prompt_tokens,
+            max_tokens=call.output_tokens,
+        )
 
-    def finished(self, *, at: float, work: float) -> None:
-        self._add(at, used=work)
+    def finished(self, number: int, call: Call, *, at: float) -> None:
+        self._send(
+            number,
+            at,
+            kind="finished",
+            prompt_tokens=call.prompt_tokens,
+            max_tokens=call.output_tokens,
+            completion_tokens=call.output_tokens,
+            status=200,
+        )
 
-    def refused(self, *, at: float) -> None:
-        self._add(at, refused=1)
+    def refused(self, number: int, call: Call, *, at: float) -> None:
+        self.started(number, call, at=at)
+        self._send(number, at, kind="finished", status=429)
 
-    def _add(
-        self,
-        at: float,
-        *,
-        reserved: float = 0.0,
-        used: float = 0.0,
-        calls: int = 0,
-        refused: int = 0,
-    ) -> None:
+    def _send(self, number: int, at: float, **fields: Any) -> None:
         if self._lost_share and self._random.random() < self._lost_share:
             return
-        self._sequence += 1
-        windows = self._windows[self._sequence % USAGE_PARTITIONS]
-        sums = windows.setdefault(window_start(at), [0.0, 0.0, 0, 0])
-        for index, value in enumerate((reserved, used, calls, refused)):
-            sums[index] += value
+        event = {
+            **fields,
+            "deployment": self._deployment,
+            "tenant": "interactive",
+            "id": number,
+            "at": EPOCH + at,
+        }
+        # by the call, so that its two events meet
+        self._sent[number % USAGE_PARTITIONS].append((at, orjson.dumps(event)))
 
-    def take(self, *, until: float) -> list[Usage]:
-        """What ended before `until`, a record a partition; given out once."""
-        records = []
-        for partition, windows in enumerate(self._windows):
-            ended = sorted(start for start in windows if start + WINDOW_SECONDS <= until)
-            if not ended:
+    def take(self, *, until: float) -> list[Delivery]:
+        """What was sent up to `until`, a batch a partition; given out once."""
+        deliveries = []
+        for partition, sent in enumerate(self._sent):
+            ripe = [one for one in sent if one[0] <= until]
+            if not ripe:
                 continue
-            records.append(
-                Usage(
-                    deployment=self._deployment,
-                    record_id=f"usage:{partition}:{int(ended[0] / WINDOW_SECONDS)}",
-                    source=f"usage:{partition}",
-                    ours=False,
-                    windows=tuple(_window(start, windows.pop(start)) for start in ended),
+            self._sent[partition] = sent[len(ripe) :]
+            first = self._taken[partition]
+            self._taken[partition] += len(ripe)
+            deliveries.append(
+                Delivery(
+                    hub=USAGE,
+                    partition=str(partition),
+                    events=[
+                        DeliveredEvent(raw=raw, sequence_number=number, enqueued_at=EPOCH + at)
+                        for number, (at, raw) in enumerate(ripe, first)
+                    ],
                 )
             )
-        return records
+        return deliveries
 
 
-def _window(start: float, sums: list[float]) -> UsageWindow:
-    reserved, used, calls, refused = sums
-    return UsageWindow(
-        start=EPOCH + start,
-        reserved=reserved,
-        used=used,
-        calls=int(calls),
-        refused=int(refused),
-    )
-
-
-async def write_usage(events: UsageEvents, plant: Plant, capacity: CapacityContainer) -> None:
-    """For ever: each window as late as its newest event has to be."""
+async def write_usage(
+    events: UsageEvents, feed: UsageFeed, plant: Plant, capacity: CapacityContainer
+) -> None:
+    """For ever: the real usage function's windows, each as late as its newest event has to be."""
     while True:
         await asyncio.sleep(WINDOW_SECONDS)
-        now = plant.settle()
-        for usage in events.take(until=now - EVENT_DELAY_SECONDS + VISIBLE_AFTER_SECONDS):
-            capacity.put(usage.record(ttl_seconds=TTL_SECONDS))
+        until = plant.settle() - EVENT_DELAY_SECONDS + VISIBLE_AFTER_SECONDS
+        for delivery in events.take(until=until):
+            for record in feed.take(delivery):
+                capacity.put(record)
 
 
 async def write_minutes(
@@ -111,17 +122,27 @@ async def write_minutes(
     metric: Metric,
     silent: tuple[float, float] | None,
     seed: int,
+    also: Callable[[Minute], None] | None = None,
 ) -> None:
-    """For ever: each minute, readable 60 to 120 s after its end; none while it is `silent`."""
+    """For ever: each minute, readable 60 to 120 s after its end; none while it is `silent`.
+
+    What is read is then 60 to 180 s old. `also` is told of it when it can be read.
+    """
     random, number = Random(seed), 0
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep((number + 1) * MINUTE_SECONDS - loop.time())
         plant.settle()
         minute = minute_of(plant, number, deployment=deployment, metric=metric)
-        delay = MINUTE_DELAY_SECONDS * (1 + random.random()) - VISIBLE_AFTER_SECONDS
+        delay = MINUTE_DELAY_SECONDS * (1 + random.random())
         if minute is not None and not _within(loop.time() + delay, silent):
-            loop.call_later(delay, capacity.put, minute.record(ttl_seconds=TTL_SECONDS))
+            loop.call_later(
+                delay - VISIBLE_AFTER_SECONDS,
+                capacity.put,
+                minute.record(ttl_seconds=MINUTE_TTL_SECONDS),
+            )
+            if also is not None:
+                loop.call_later(delay, also, minute)
         number += 1
 
 

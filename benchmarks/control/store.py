@@ -25,7 +25,7 @@ VISIBLE_AFTER_SECONDS = 1.0
 ANSWER_SECONDS = 0.01
 """How long the store takes for one operation."""
 
-TIDY_EVERY = 5_000
+TIDY_EVERY = 256
 """Writes between two clearings of what nobody can read any more."""
 
 

@@ -1,0 +1,13 @@
+"""No control: as many calls at a time as the hard maximum allows."""
+
+from __future__ import annotations
+
+from benchmarks.control.policies.base import Policy
+from ptu_optimizer.capacity.admission import Admit, Verdict, Wait
+
+
+class NoControl(Policy):
+    def ask(self, *, now: float, work: float) -> Verdict:
+        if self.in_flight < self.most:
+            return Admit("there is no control")
+        return Wait("the most calls at a time are under way", closed=False, retry_at=None)
