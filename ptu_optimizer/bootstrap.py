@@ -13,8 +13,10 @@ import socket
 from collections.abc import Callable
 from functools import cache, cached_property
 
-from .capacity.admission import Controller, SlowDown, SlowDownLimits
-from .capacity.gauge import Gauge
+from .capacity.admission import Controller, SlowDownLimits
+from .capacity.controller import LevelController
+from .capacity.observer import LevelObserver
+from .capacity.pay_as_you_go import TOKENS, PayAsYouGo
 from .capacity.usage_events import UsageEvents
 from .clock import Clock, SystemClock
 from .requests.alert_callers import CallerCheck, KeyIsEnough, PlatformCheck, TokenCheck
@@ -22,7 +24,7 @@ from .requests.alerts import Alerts
 from .requests.attempt import Attempts
 from .requests.deferral import PublishedMemory
 from .requests.dispatcher import Dispatcher
-from .requests.exchange import ReadingExchange
+from .requests.exchange import CapacityExchange
 from .requests.gate import Gate
 from .requests.health import Health
 from .requests.ids import IdMint
@@ -36,10 +38,11 @@ from .requests.records import Ledger
 from .requests.status import RequestStatus
 from .requests.sweep import Sweep
 from .requests.timing import Timing
+from .requests.urgency import Urgency
 from .requests.usage_feed import UsageFeed
 from .requests.watermark import Watermark
 from .services import AzureServices, Places, Services, entra_tokens
-from .settings import Settings, load_settings
+from .settings import Deployment, Settings, load_settings
 from .telemetry import quiet_sdks
 
 ControllerChoice = Callable[[str, Controller], Controller]
@@ -82,6 +85,7 @@ class Application:
                 default_deployment=s.deployments[0].name,
                 default_deadline_seconds=s.default_deadline_seconds,
                 longest_deadline_seconds=s.hub_retention_seconds,
+                spills_over=frozenset(d.name for d in s.deployments if d.spillover),
             ),
             limits=IntakeLimits(
                 max_items=s.max_items,
@@ -131,7 +135,7 @@ class Application:
             estimator=self._services.estimator,
             publisher=self._services.hubs,
             memory=PublishedMemory(clock=self._clock, timing=self._timing),
-            exchange=ReadingExchange(
+            exchange=CapacityExchange(
                 gates={name: lane.gate for name, lane in self._lanes.items()},
                 store=self._services.capacity,
                 clock=self._clock,
@@ -140,6 +144,7 @@ class Application:
             ),
             clock=self._clock,
             timing=self._timing,
+            urgency=Urgency(soon=s.soon_seconds, spillover_lead=s.spillover_lead_seconds),
             worker=self._worker,
         )
 
@@ -251,21 +256,57 @@ class Application:
                     clock=self._clock,
                     controller=self._control(
                         deployment.name,
-                        SlowDown(
-                            limits=SlowDownLimits(
-                                lower=s.lower_limit,
-                                upper=s.upper_limit,
-                                max_concurrent_calls=s.max_concurrent_calls,
-                            ),
-                            gauge=Gauge(
-                                live_ttl_seconds=s.live_ttl_seconds,
-                                metric_ttl_seconds=s.metric_ttl_seconds,
-                            ),
-                        ),
+                        self._level_controller(deployment),
+                    ),
+                    shared=True,
+                ),
+                spillover=self._spillover_lanes.get(deployment.spillover or ""),
+            )
+            for deployment in s.deployments
+        }
+
+    def _level_controller(self, deployment: Deployment) -> LevelController:
+        s = self.settings
+        model = s.sizing[deployment.model]
+        rate = model.drain_per_second(deployment.ptus)
+        return LevelController(
+            deployment=deployment.name,
+            source=self._worker,
+            work_per_second=rate,
+            observer=LevelObserver(
+                work_per_second=rate,
+                model=model,
+                header_ttl_seconds=s.live_ttl_seconds,
+                metric_ttl_seconds=s.metric_ttl_seconds,
+            ),
+            limits={
+                priority: SlowDownLimits(
+                    lower=limits.lower,
+                    upper=limits.upper,
+                    max_concurrent_calls=s.max_concurrent_calls,
+                )
+                for priority, limits in s.limits.items()
+            },
+            max_concurrent_calls=s.max_concurrent_calls,
+        )
+
+    @cached_property
+    def _spillover_lanes(self) -> dict[str, Lane]:
+        return {
+            target.name: Lane(
+                model=TOKENS,
+                tokens_per_minute=target.tpm,
+                gate=Gate(
+                    deployment=target.name,
+                    clock=self._clock,
+                    controller=PayAsYouGo(
+                        tokens_per_minute=target.tpm,
+                        requests_per_minute=target.rpm,
+                        max_concurrent_calls=self.settings.max_concurrent_calls,
                     ),
                 ),
             )
-            for deployment in s.deployments
+            for target in self.settings.spillover_deployments
         }
 
 
@@ -292,7 +333,8 @@ def _places(s: Settings) -> Places:
         openai_endpoint=s.azure_openai_endpoint,
         openai_api_key=s.azure_openai_api_key,
         openai_api_version=s.azure_openai_api_version,
-        openai_connections=s.max_concurrent_calls * len(s.deployments),
+        openai_connections=s.max_concurrent_calls
+        * (len(s.deployments) + len(s.spillover_deployments)),
         monitor_endpoint=s.azure_monitor_endpoint,
         openai_resource_id=s.azure_openai_resource_id,
         deployments=tuple(d.name for d in s.deployments),

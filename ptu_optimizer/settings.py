@@ -64,6 +64,20 @@ class SpilloverDeployment(BaseModel):
     """Other models whose requests it may answer."""
 
 
+class PriorityLimits(BaseModel):
+    """The two limits of one priority, as in the setting PRIORITY_LIMITS; 1.0 is 100 %."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    lower: Annotated[float, Field(ge=0)]
+    upper: Annotated[float, Field(gt=0, le=1)]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.lower >= self.upper:
+            raise ValueError("lower must be below upper")
+        return self
+
+
 class Settings(BaseSettings):
     """Units are in the names. `examples` is what a setting should look like, for error messages."""
 
@@ -299,6 +313,13 @@ class Settings(BaseSettings):
         description="utilization from which no batch work is sent; 1.0 is 100 %",
         examples=["0.8"],
     )
+    priority_limits: dict[Literal["high", "normal"], PriorityLimits] = Field(
+        default_factory=dict,
+        alias="PRIORITY_LIMITS",
+        description="JSON object of limits by priority that differ from LOWER_LIMIT and "
+        "UPPER_LIMIT",
+        examples=['{"high": {"lower": 0.4, "upper": 0.9}}'],
+    )
     live_ttl_seconds: float = Field(
         15,
         alias="LIVE_TTL_SECONDS",
@@ -454,6 +475,12 @@ class Settings(BaseSettings):
     def alert_audiences(self) -> tuple[str, ...]:
         given = (self.alert_audience or "").split(",")
         return tuple(one.strip() for one in given if one.strip())
+
+    @property
+    def limits(self) -> dict[str, PriorityLimits]:
+        """The limits of every priority."""
+        usual = PriorityLimits(lower=self.lower_limit, upper=self.upper_limit)
+        return {name: self.priority_limits.get(name, usual) for name in ("high", "normal")}
 
     @property
     def sizing(self) -> dict[str, Model]:

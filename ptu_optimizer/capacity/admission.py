@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from .gauge import Belief, Gauge
-from .reading import Reading
+from .belief import Belief, Learned
+from .signals import Signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,9 @@ class Wait:
 
     why: str
     closed: bool
-    """True: nothing is sent at all. False: as many calls as allowed are under way."""
+    """True: nothing is sent at all. False: a call goes as soon as there is room for it."""
     retry_at: float | None
-    """When to ask again, in epoch seconds; None: when a call ends or a reading comes in."""
+    """When to ask again, in epoch seconds; None: when a call ends or a signal comes in."""
 
 
 Verdict = Admit | Wait
@@ -36,7 +36,7 @@ Verdict = Admit | Wait
 class Controller(Protocol):
     """One per deployment and process. Work in input-equivalent tokens, times in epoch seconds."""
 
-    def ask(self, *, now: float, work: float) -> Verdict:
+    def ask(self, *, now: float, work: float, priority: str) -> Verdict:
         """The verdict for the next call, which would reserve `work`."""
         ...
 
@@ -45,21 +45,30 @@ class Controller(Protocol):
         ...
 
     def ended(self, *, now: float, reserved: float, used: float | None) -> None:
-        """It ended; `used` is what it cost, None if it never ran or nobody knows."""
+        """It ended; `used` is what it cost, 0 if it never ran, None if nobody knows."""
         ...
 
-    def observe(self, reading: Reading, *, now: float) -> None: ...
+    def observe(self, signal: Signal, *, now: float) -> None:
+        """Take in what became known; what says nothing to this controller is passed over."""
+        ...
+
+    def tick(self, *, now: float) -> None:
+        """About once a second while work waits or runs."""
+        ...
 
     def belief(self, *, now: float) -> Belief: ...
 
-    def newest_reading(self) -> Reading | None:
-        """The freshest live reading, for other processes."""
+    def learned(self, *, now: float) -> Learned | None:
+        """What a successor in another process should know; None if there is nothing."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SlowDownLimits:
-    """At or below `lower` full speed, above it linearly fewer at a time, at `upper` none."""
+    """At or below `lower` full speed, above it linearly fewer at a time, at `upper` none.
+
+    The operator's contract, by priority; the level control works inside it.
+    """
 
     lower: float
     upper: float
@@ -73,58 +82,3 @@ class SlowDownLimits:
             return 0
         share = (self.upper - level) / (self.upper - self.lower)
         return max(1, int(self.max_concurrent_calls * share))
-
-
-REOPEN_INTERVAL_SECONDS = 1.0
-"""How often a gate that a level has closed asks again, lest it sleep through a reading's end."""
-
-
-class SlowDown:
-    """Slow-down between two limits; probes one call at a time when it has nothing fresh."""
-
-    def __init__(self, *, limits: SlowDownLimits, gauge: Gauge) -> None:
-        self._limits = limits
-        self._gauge = gauge
-        self._in_flight = 0
-        self.reserved = 0.0
-
-    def ask(self, *, now: float, work: float) -> Verdict:
-        closed_until = self._gauge.closed_until()
-        if now < closed_until:
-            return Wait("the deployment answered 429", closed=True, retry_at=closed_until)
-        belief = self._gauge.belief(now=now)
-        if not belief.fresh or belief.value is None:
-            return self._probe()
-        allowed = self._limits.allowed(belief.value)
-        if self._in_flight < allowed:
-            return Admit(f"{belief.value:.0%} by {belief.source}")
-        if allowed == 0:
-            return Wait(
-                f"utilization {belief.value:.0%} is at or above the upper limit "
-                f"{self._limits.upper:.0%}",
-                closed=True,
-                retry_at=now + REOPEN_INTERVAL_SECONDS,
-            )
-        return Wait(f"{allowed} calls at a time are under way", closed=False, retry_at=None)
-
-    def _probe(self) -> Verdict:
-        if self._in_flight > 0:
-            return Wait("no fresh reading: one call at a time", closed=False, retry_at=None)
-        return Admit("no fresh reading: a probe")
-
-    def sent(self, *, now: float, work: float) -> None:
-        self._in_flight += 1
-        self.reserved += work
-
-    def ended(self, *, now: float, reserved: float, used: float | None) -> None:
-        self._in_flight -= 1
-        self.reserved -= reserved
-
-    def observe(self, reading: Reading, *, now: float) -> None:
-        self._gauge.observe(reading, now=now)
-
-    def belief(self, *, now: float) -> Belief:
-        return self._gauge.belief(now=now)
-
-    def newest_reading(self) -> Reading | None:
-        return self._gauge.newest()

@@ -1,85 +1,80 @@
-"""The gauge: the belief made of readings, with its age and its provenance. Pure."""
+"""The gauge: which signals are believed, and where a belief comes from. Pure.
+
+The newest of each kind and source is kept, so that `GET /capacity` can show every one with its age
+and what it counts for.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from .alert import Alert
+from .belief import Provenance
+from .metric import Minute
+from .observer import Basis
 from .reading import Kind, Reading
+from .usage import WINDOW_SECONDS, Usage
 
 FUTURE_TOLERANCE_SECONDS = 5.0
 """Clocks differ a little; a reading from further ahead is refused rather than believed for long."""
 
+HIGHEST_LEVEL = 10.0
+"""1,000 %: a burst takes a level above 100 %, but nothing takes it here. Whoever sends more means
+something else (a percentage that was taken for a share, say)."""
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Belief:
-    """What we hold true now. `value` is None when there has never been a reading."""
+MOST_SOURCES = 64
 
-    value: float | None
-    source: str
-    age: float
-    fresh: bool
+_RESTS_ON = {Kind.LEVEL.value: Basis.HEADER, "usage": Basis.EVENTS, "minute": Basis.METRIC}
 
 
 class Gauge:
-    """Keeps the newest reading of each kind, and makes one belief of them."""
+    def __init__(self, *, deployment: str) -> None:
+        self._deployment = deployment
+        self._newest: dict[tuple[str, str], Provenance] = {}
 
-    def __init__(self, *, live_ttl_seconds: float, metric_ttl_seconds: float) -> None:
-        """How long a reading is worth acting on, by kind.
-
-        The metric describes a minute that ended one to three minutes ago; a header the
-        moment it was sent.
-        """
-        self._ttl = {
-            Kind.LEVEL: live_ttl_seconds,
-            Kind.UTILIZATION: metric_ttl_seconds,
-        }
-        self._newest: dict[Kind, Reading] = {}
-
-    def observe(self, reading: Reading, *, now: float) -> bool:
-        """Take a reading in; False if it is older than what is known, or from the future."""
+    def take(self, reading: Reading, *, now: float) -> bool:
+        """Whether a reading is to be believed: not older than what its source said before, not
+        from the future, not of a size that no level has."""
         if reading.observed_at > now + FUTURE_TOLERANCE_SECONDS:
             return False
-        known = self._newest.get(reading.kind)
+        if reading.kind is Kind.LEVEL and reading.value > HIGHEST_LEVEL:
+            return False
+        known = self._newest.get((reading.kind.value, reading.source))
         if known is not None and known.observed_at >= reading.observed_at:
             return False
-        self._newest[reading.kind] = reading
+        self._keep(reading.kind.value, reading.source, reading.value, reading.observed_at)
         return True
 
-    def newest(self) -> Reading | None:
-        """The newest reading of all."""
-        return max(self._newest.values(), key=lambda reading: reading.observed_at, default=None)
+    def minute(self, minute: Minute) -> None:
+        known = self._newest.get(("minute", "azure monitor"))
+        if known is None or known.observed_at <= minute.ends_at:
+            self._keep("minute", "azure monitor", minute.utilization, minute.ends_at)
 
-    def belief(self, *, now: float) -> Belief:
-        """A fresh live reading wins over the metric, however late that came in.
+    def usage(self, usage: Usage, now: float) -> None:
+        if usage.windows:
+            newest = max(usage.windows, key=lambda window: window.start)
+            at = min(now, newest.start + WINDOW_SECONDS)
+            self._keep("sends" if usage.ours else "usage", usage.source, None, at)
 
-        A 429 says when the deployment is below 100 % again, not how full it is then: until a newer
-        reading comes, nothing older is believed either.
-        """
-        throttled = self._newest.get(Kind.THROTTLED)
-        last_refusal = throttled.observed_at if throttled is not None else float("-inf")
-        for kind in (Kind.LEVEL, Kind.UTILIZATION):
-            reading = self._newest.get(kind)
-            if (
-                reading is not None
-                and reading.observed_at > last_refusal
-                and now - reading.observed_at <= self._ttl[kind]
-            ):
-                return self._as_belief(reading, now, fresh=True)
-        newest = self.newest()
-        if newest is None:
-            return Belief(value=None, source="none", age=float("inf"), fresh=False)
-        return self._as_belief(newest, now, fresh=False)
+    def alert(self, alert: Alert) -> None:
+        self._keep(Kind.ALERT.value, alert.rule, alert.value, alert.observed_at)
 
-    @staticmethod
-    def _as_belief(reading: Reading, now: float, *, fresh: bool) -> Belief:
-        return Belief(
-            value=reading.value,
-            source=reading.source,
-            age=max(0.0, now - reading.observed_at),
-            fresh=fresh,
+    def provenance(self, basis: Basis) -> tuple[Provenance, ...]:
+        """The newest of each kind and source, newest first; what the belief rests on weighs 1."""
+        newest = sorted(self._newest.values(), key=lambda one: one.observed_at, reverse=True)
+        return tuple(
+            Provenance(
+                kind=one.kind,
+                source=one.source,
+                value=one.value,
+                observed_at=one.observed_at,
+                weight=1.0 if _RESTS_ON.get(one.kind) is basis else 0.0,
+            )
+            for one in newest
         )
 
-    def closed_until(self) -> float:
-        """The time until which the newest 429 says that the deployment is full; 0 if none."""
-        throttled = self._newest.get(Kind.THROTTLED)
-        return throttled.until or 0.0 if throttled is not None else 0.0
+    def _keep(self, kind: str, source: str, value: float | None, at: float) -> None:
+        self._newest[kind, source] = Provenance(
+            kind=kind, source=source, value=value, observed_at=at, weight=0.0
+        )
+        if len(self._newest) > MOST_SOURCES:
+            oldest = min(self._newest, key=lambda key: self._newest[key].observed_at)
+            del self._newest[oldest]

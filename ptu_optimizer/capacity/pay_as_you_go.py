@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 
-from .admission import Admit, Verdict, Wait
-from .gauge import Belief
+from .admission import Admit, Controller, Verdict, Wait
+from .belief import Belief, Learned
 from .reading import Kind, Reading
+from .signals import Signal
 from .work import Model
 
 TOKENS = Model(input_tpm_per_ptu=1, output_ratio=1)
@@ -44,7 +45,7 @@ class _Pace:
         self.free_at = max(self.free_at, now) + amount / self._per_second
 
 
-class PayAsYouGo:
+class PayAsYouGo(Controller):
     """The `Controller` of one pay-as-you-go deployment in this process; work is in tokens.
 
     Several processes know of each other through the deployment alone: by what it says is left of
@@ -71,7 +72,7 @@ class PayAsYouGo:
         self._used, self._used_at = 0.0, 0.0
         """The share of the minute's tokens that was used then; it refills within a minute."""
 
-    def ask(self, *, now: float, work: float) -> Verdict:
+    def ask(self, *, now: float, work: float, priority: str) -> Verdict:
         if now < self._refused_until:
             return Wait(
                 "the pay-as-you-go deployment answered 429",
@@ -115,7 +116,10 @@ class PayAsYouGo:
         """Nothing is given back: the rate limit keeps the estimate."""
         self._in_flight -= 1
 
-    def observe(self, reading: Reading, *, now: float) -> None:
+    def observe(self, signal: Signal, *, now: float) -> None:
+        if not isinstance(signal, Reading):
+            return
+        reading = signal
         if reading.kind is Kind.THROTTLED:
             if now >= self._refused_until:  # of several calls that met it, one says it
                 self._sharers = min(MOST_SHARERS, 2 * self._sharers_now(now))
@@ -139,8 +143,12 @@ class PayAsYouGo:
             fresh=True,
         )
 
-    def newest_reading(self) -> Reading | None:
-        return self._told
+    def tick(self, *, now: float) -> None:
+        """Nothing becomes due by itself."""
+
+    def learned(self, *, now: float) -> Learned | None:
+        """Nothing that a successor could not read off the deployment's own word."""
+        return None
 
     def _used_now(self, now: float) -> float:
         return max(0.0, self._used - max(0.0, now - self._used_at) / _MINUTE)

@@ -100,3 +100,67 @@ class Usage:
 def window_start(at: float) -> float:
     """The start of the window that `at` lies in."""
     return math.floor(at / WINDOW_SECONDS) * WINDOW_SECONDS
+
+
+PUBLISHED_WINDOWS = 20
+"""The newest ten seconds: what a reader missed for as long is in the metric soon."""
+
+
+class UsageLog:
+    """Our own calls, window by window, for those who must subtract them."""
+
+    def __init__(self) -> None:
+        self._windows: dict[float, UsageWindow] = {}
+        self._changed = False
+
+    def sent(self, *, now: float, work: float) -> None:
+        self._add(now, reserved=work, calls=1)
+
+    def ended(
+        self, *, now: float, reserved: float, used: float | None, refused: bool = False
+    ) -> None:
+        """`used`: what the call cost, 0 if it never ran, None if nobody knows."""
+        cost = reserved if used is None else used
+        self._add(now, corrected=cost - reserved, used=cost, refused=int(refused))
+
+    def usage(self, *, deployment: str, source: str, now: float, ours: bool) -> Usage | None:
+        """The newest windows that are over; None if none has changed since this was asked."""
+        if not self._changed:
+            return None
+        closed = [window for start, window in self._windows.items() if start < window_start(now)]
+        if len(closed) == len(self._windows):
+            self._changed = False
+        if not closed:
+            return None
+        return Usage(
+            deployment=deployment,
+            record_id=f"usage:{source}",
+            source=source,
+            ours=ours,
+            windows=tuple(closed[-PUBLISHED_WINDOWS:]),
+        )
+
+    def _add(
+        self,
+        now: float,
+        *,
+        reserved: float = 0.0,
+        corrected: float = 0.0,
+        used: float = 0.0,
+        calls: int = 0,
+        refused: int = 0,
+    ) -> None:
+        start = window_start(now)
+        known = self._windows.get(start) or UsageWindow(start=start)
+        self._windows[start] = UsageWindow(
+            start=start,
+            reserved=known.reserved + reserved,
+            corrected=known.corrected + corrected,
+            used=known.used + used,
+            calls=known.calls + calls,
+            refused=known.refused + refused,
+        )
+        self._changed = True
+        if len(self._windows) > 2 * PUBLISHED_WINDOWS:
+            newest = sorted(self._windows)[-PUBLISHED_WINDOWS:]
+            self._windows = {start: self._windows[start] for start in newest}

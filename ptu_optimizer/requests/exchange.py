@@ -1,21 +1,31 @@
-"""Fresh readings, exchanged between processes while they dispatch.
+"""What processes tell each other while they dispatch, through the container `capacity`.
 
-An output binding leaves only when a function ends, so a reading that another process needs now is a
-small upsert through the SDK, at most one a second and deployment, and only when there is a new one.
+An output binding leaves only when a function ends, so what another process needs now is a small
+upsert through the SDK, at most one of each kind a second and deployment, and only when there is
+something new. Reading is one query a second for what has changed.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
+from ptu_optimizer.capacity.alert import Alert
+from ptu_optimizer.capacity.belief import Learned
+from ptu_optimizer.capacity.metric import Minute
 from ptu_optimizer.capacity.reading import InvalidReading, Reading
+from ptu_optimizer.capacity.signals import Signal
+from ptu_optimizer.capacity.usage import Usage
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.telemetry import logger
 
 from .gate import Gate
+from .leadership import Leadership
+from .model import JsonObject
 from .ports import CapacityStore
 
 _log = logger("exchange")
@@ -23,8 +33,29 @@ _log = logger("exchange")
 READING_TTL_SECONDS = 600
 """How long a reading stays in `capacity`: longer than any is believed."""
 
+USAGE_TTL_SECONDS = 60
+"""Windows of our own calls: a reader that missed them for so long finds them in the metric."""
 
-class ReadingExchange:
+LEARNED_TTL_SECONDS = 86_400
+LEARNED_INTERVAL_SECONDS = 3.0
+"""How often the holder of a turn writes down what it has learned, for whoever is next."""
+
+OVERLAP_SECONDS = 2.0
+"""A record that is as old as the newest may have come after it, and clocks of a store's replicas
+differ a little."""
+
+_SIGNALS: dict[str, Callable[[dict[str, Any]], Signal]] = {
+    "reading": Reading.from_record,
+    "minute": Minute.from_record,
+    "usage": Usage.from_record,
+    "alert": Alert.from_record,
+    "learned": Learned.from_record,
+}
+
+
+class CapacityExchange:
+    """Runs while at least one invocation of this process is inside `active`."""
+
     def __init__(
         self,
         *,
@@ -34,14 +65,23 @@ class ReadingExchange:
         worker: str,
         interval_seconds: float,
     ) -> None:
-        self._gates = gates
-        self._store = store
         self._clock = clock
-        self._worker = worker
         self._interval = interval_seconds
+        self._links = [
+            _Link(
+                gate=gate,
+                store=store,
+                clock=clock,
+                worker=worker,
+                leadership=Leadership(gate=gate, store=store, clock=clock, worker=worker),
+            )
+            for gate in gates.values()
+        ]
         self._running = 0
         self._task: asyncio.Task[None] | None = None
-        self._sent: dict[str, Reading] = {}
+        self._wanted = asyncio.Event()
+        for gate in gates.values():
+            gate.on_wanted = self._wanted.set
 
     @asynccontextmanager
     async def active(self) -> AsyncIterator[None]:
@@ -56,37 +96,107 @@ class ReadingExchange:
 
     async def _loop(self) -> None:
         while self._running:
-            results = await asyncio.gather(
-                *(self.once(gate) for gate in self._gates.values()), return_exceptions=True
-            )
-            for result in results:
-                if isinstance(result, Exception):  # nobody awaits this task: it must not just end
-                    _log.error("the exchange of readings failed unexpectedly", exc_info=result)
-            await self._clock.sleep(self._interval)
+            self._wanted.clear()
+            await self._each(_Link.once)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._until_next()):
+                    await self._wanted.wait()
+            for link in self._links:
+                link.leadership.tell()
+        await self._each(_Link.leave)
 
-    async def once(self, gate: Gate) -> None:
-        """Send ours if new, take in the others'. A store that is away costs only freshness."""
+    async def _each(self, step: Callable[[_Link], Any]) -> None:
+        results = await asyncio.gather(
+            *(step(link) for link in self._links), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, Exception):  # nobody awaits this task: it must not just end
+                _log.error("the exchange of capacity failed unexpectedly", exc_info=result)
+
+    def _until_next(self) -> float:
+        """The interval, or sooner for a handover that has been announced."""
+        now = self._clock.now()
+        due = [at - now for link in self._links if (at := link.leadership.soonest()) is not None]
+        return max(0.01, min([self._interval, *due]))
+
+
+class _Link:
+    """The exchange of one deployment."""
+
+    def __init__(
+        self,
+        *,
+        gate: Gate,
+        store: CapacityStore,
+        clock: Clock,
+        worker: str,
+        leadership: Leadership,
+    ) -> None:
+        self.leadership = leadership
+        self._gate = gate
+        self._store = store
+        self._clock = clock
+        self._worker = worker
+        self._since = 0.0
+        self._taken: dict[str, str] = {}
+        """Etag by id of what was taken in lately: reads overlap."""
+        self._sent: Reading | None = None
+        self._learned_at = float("-inf")
+
+    async def once(self) -> None:
+        """Take in what is new, tell what is ours. A store that is away costs only freshness."""
         try:
-            await self._send(gate)
-            for record in await self._store.changed(gate.deployment, since=0.0):
-                if record.get("type") == "reading":
-                    self._take(gate, record)
+            for record in await self._store.changed(self._gate.deployment, since=self._since):
+                self._take(record)
+            await self.leadership.step()
+            self._gate.tick()
+            await self._send()
         except DependencyUnavailable as error:
-            _log.warning("readings cannot be exchanged", extra={"reason": error.reason})
+            _log.warning("capacity cannot be exchanged", extra={"reason": error.reason})
 
-    async def _send(self, gate: Gate) -> None:
-        ours = gate.newest_reading()
-        if ours is None or ours.source != self._worker or self._sent.get(gate.deployment) == ours:
-            return
-        record_id = f"reading:{self._worker}"
-        await self._store.write(ours.record(record_id=record_id, ttl_seconds=READING_TTL_SECONDS))
-        self._sent[gate.deployment] = ours
-
-    def _take(self, gate: Gate, record: dict[str, object]) -> None:
+    async def leave(self) -> None:
         try:
-            reading = Reading.from_record(record)
-        except InvalidReading as error:
-            _log.warning("an invalid reading is left out", extra={"reason": str(error)})
+            await self._send()
+            await self.leadership.release()
+        except DependencyUnavailable as error:
+            _log.warning("a turn cannot be given up", extra={"reason": error.reason})
+
+    def _take(self, record: JsonObject) -> None:
+        at, etag = float(record.get("_ts") or 0.0), str(record.get("_etag") or "")
+        if etag and self._taken.get(record["id"]) == etag:
             return
-        if reading.source != self._worker:
-            gate.observe(reading)
+        self._since = max(self._since, at - OVERLAP_SECONDS)
+        if len(self._taken) > 1_000:
+            self._taken.clear()
+        self._taken[record["id"]] = etag
+        kind = str(record.get("type"))
+        if kind in ("lease", "candidate"):
+            self.leadership.take(record)
+        elif kind in _SIGNALS:
+            try:
+                signal = _SIGNALS[kind](record)
+            except InvalidReading as error:
+                _log.warning("an invalid signal is left out", extra={"reason": str(error)})
+                return
+            if getattr(signal, "source", "") != self._worker:
+                self._gate.observe(signal)
+
+    async def _send(self) -> None:
+        usage = self._gate.own_usage(source=self._worker)
+        if usage is not None:
+            await self._store.write(usage.record(ttl_seconds=USAGE_TTL_SECONDS))
+        reading = self._gate.own_reading()
+        if reading is not None and reading != self._sent:
+            record_id = f"reading:{reading.kind.value}:{self._worker}"
+            await self._store.write(
+                reading.record(record_id=record_id, ttl_seconds=READING_TTL_SECONDS)
+            )
+            self._sent = reading
+        now = self._clock.monotonic()
+        if usage is not None and now - self._learned_at >= LEARNED_INTERVAL_SECONDS:
+            learned = self._gate.learned()
+            if learned is not None:
+                self._learned_at = now
+                await self._store.write(
+                    learned.record(record_id="learned", ttl_seconds=LEARNED_TTL_SECONDS)
+                )

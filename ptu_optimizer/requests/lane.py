@@ -1,20 +1,14 @@
-"""A deployment as the dispatcher sees it, and what a call tells of it."""
+"""A deployment as the dispatcher sees it, and which one a request asks now."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ptu_optimizer.capacity.reading import InvalidReading, Kind, Reading
 from ptu_optimizer.capacity.work import Model
-from ptu_optimizer.telemetry import logger
 
-from .gate import Gate, Permit
-from .ports import CallResult, Rejected, Success, Throttled, Transient
-
-_log = logger("lane")
-
-_CONFIGURATION = frozenset({401, 403, 404})
-"""Refusals that say something of the settings, not of the request."""
+from .events import RequestEvent
+from .gate import Gate
+from .urgency import STAYS, Urgency
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,60 +17,59 @@ class Lane:
 
     gate: Gate
     model: Model
+    tokens_per_minute: int | None = None
+    """The limit of a pay-as-you-go deployment; None for a provisioned one."""
+    spillover: Lane | None = None
+    """Where requests may go that would miss their deadline: a pay-as-you-go deployment."""
+
+    @property
+    def deployment(self) -> str:
+        return self.gate.deployment
 
 
-class LaneCall:
-    """Turns what a call told into readings of the gate, and ends the permit with its cost."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Route:
+    """The way that a request takes now, and until when. Times are epoch seconds."""
 
-    def __init__(self, *, permit: Permit, lane: Lane, worker: str, deployment: str) -> None:
-        self._permit = permit
-        self._lane = lane
-        self._worker = worker
-        self._deployment = deployment
-        self.result: CallResult | None = None
-        """None until the call was made."""
+    lane: Lane
+    leaves_at: float
+    """When it leaves the lane of its own deployment for spillover; infinite if it does not."""
+    deadline: float
+    spilled_over: str | None = None
+    """Why it has left, if it has."""
 
-    def called(self, result: CallResult, *, at: float) -> None:
-        self.result = result
-        if isinstance(result, Throttled):
-            self._observe(Kind.THROTTLED, 1.0, at, until=at + result.retry_after_seconds)
-        elif result.utilization is not None:
-            self._observe(Kind.LEVEL, result.utilization, at)
-        usage = result.usage if isinstance(result, Success) else None
-        trouble = _trouble(result)
-        self._permit.end(
-            answered=trouble is None,
-            trouble=trouble,
-            used=None
-            if usage is None
-            else self._lane.model.work(
-                prompt_tokens=usage.prompt_tokens,
-                cached_tokens=usage.cached_tokens,
-                output_tokens=usage.completion_tokens,
-            ),
-        )
+    @property
+    def until(self) -> float:
+        """How long it may wait for this lane."""
+        return self.deadline if self.spilled_over else min(self.leaves_at, self.deadline)
 
-    def _observe(self, kind: Kind, value: float, at: float, until: float | None = None) -> None:
-        try:
-            reading = Reading(
-                deployment=self._deployment,
-                kind=kind,
-                value=value,
-                source=self._worker,
-                observed_at=at,
-                until=until,
-            )
-        except InvalidReading as error:
-            _log.warning("an invalid utilization header", extra={"reason": str(error)})
-            return
-        self._lane.gate.observe(reading)
+    def pause(self, seconds: float, *, at_least: float = 0.0, now: float) -> float:
+        """How long it waits before it is tried again, if this many seconds are wanted and its
+        deployment asks for `at_least` so many.
+
+        Never past the time to leave: then it asks another deployment. Once it has left, a pause
+        of our own takes no more than a quarter of what is left, so that it is tried again.
+        """
+        if self.spilled_over:
+            return max(at_least, min(seconds, max(0.0, self.deadline - now) / 4))
+        return min(max(seconds, at_least), max(0.0, self.leaves_at - now))
 
 
-def _trouble(result: CallResult) -> str | None:
-    """Why the next call would fail as well: an outage, a wrong key or role, no such deployment."""
-    match result:
-        case Transient():
-            return result.why
-        case Rejected() if result.status in _CONFIGURATION:
-            return f"the deployment answered {result.status}; check its key, role and name"
-    return None
+def route_of(
+    event: RequestEvent, lane: Lane, *, urgency: Urgency, created_at: float, why: str, now: float
+) -> Route:
+    """Its own deployment; near its deadline the one to spill over to, if it may.
+
+    `created_at` is when its group was, `why` it has waited so far, if that is known.
+    """
+    if lane.spillover is None:
+        return Route(lane=lane, leaves_at=STAYS, deadline=event.deadline)
+    leaves_at = urgency.leaves_at(event, created_at=created_at)
+    if now < leaves_at:
+        return Route(lane=lane, leaves_at=leaves_at, deadline=event.deadline)
+    spilled_over = f"its deadline was {max(0.0, event.deadline - now):.0f} s away"
+    if why:
+        spilled_over += f"; why it waited last: {why}"
+    return Route(
+        lane=lane.spillover, leaves_at=leaves_at, deadline=event.deadline, spilled_over=spilled_over
+    )

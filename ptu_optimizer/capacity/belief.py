@@ -1,0 +1,84 @@
+"""What is held true of a deployment now, what that rests on, and what was learned on the way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+from .reading import InvalidReading
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Provenance:
+    """The newest signal of one kind and source, and what it counts for in the belief."""
+
+    kind: str
+    source: str
+    value: float | None
+    observed_at: float
+    weight: float
+    """1: the belief rests on it. 0: known, and not used while there is better."""
+
+    def shown(self, *, now: float) -> dict[str, Any]:
+        """As `GET /capacity` shows it."""
+        return {**asdict(self), "age_seconds": round(max(0.0, now - self.observed_at), 3)}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Belief:
+    """What we hold true now. `value` is None when nothing has ever been known."""
+
+    value: float | None
+    """The level, 1.0 is 100 %."""
+    source: str
+    age: float
+    fresh: bool
+    others: float | None = None
+    """The load of everybody but us, 1.0 is all that the deployment drains."""
+    provenance: tuple[Provenance, ...] = field(default=())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Learned:
+    """What a controller has found out and cannot be read off a setting."""
+
+    deployment: str
+    source: str
+    at: float
+    drain: float
+    """What the deployment really drains, over what the settings say."""
+    event_gain: float
+    """All interactive work, over what usage events tell of it."""
+    used_share: float
+    """The part of our reservations (`max_tokens`) that is really used."""
+    usual_load: float
+    """The others' load, over minutes."""
+    metric_meaning: str
+    """Whether the utilization metric is a level or a load."""
+    header_at_admission: bool
+    """Whether the utilization header tells of the moment its call was admitted."""
+    depth_seconds: float | None = None
+    """How many seconds of drain fill the bucket; None where that cannot be told."""
+
+    def __post_init__(self) -> None:
+        for name in _NUMBERS:
+            value = getattr(self, name)
+            if not math.isfinite(value) or value < 0:
+                raise InvalidReading(f"learned {name}: {value!r}")
+
+    def record(self, *, record_id: str, ttl_seconds: int) -> dict[str, Any]:
+        """The document for `capacity`."""
+        return {"id": record_id, "type": "learned", **asdict(self), "ttl": ttl_seconds}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """Raises InvalidReading, also for a record that lacks a part."""
+        try:
+            return cls(**{one.name: record[one.name] for one in fields(cls)})
+        except (KeyError, TypeError) as error:
+            raise InvalidReading(str(error)) from None
+
+
+_NUMBERS = ("at", "drain", "event_gain", "used_share", "usual_load")

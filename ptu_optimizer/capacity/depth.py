@@ -1,0 +1,30 @@
+"""How deep the bucket is, where the metric is a level. Pure.
+
+The depth is not documented and nothing depends on it. Knowing that it is deep only lets a belief
+that is minutes old be bolder. Learned as the factor between the level that was played for a minute, in
+seconds of drain, and the level that the metric then told of it.
+"""
+
+from __future__ import annotations
+
+FORGET = 0.93
+"""A minute: about a quarter of an hour is remembered."""
+
+LEAST_WEIGHT = 0.004
+"""Sum of squared levels: three minutes of 4 %. Below it the quotient is mostly noise."""
+
+
+class BucketDepth:
+    def __init__(self) -> None:
+        self._product = 0.0
+        self._square = 0.0
+
+    def observe(self, *, seconds: float, level: float) -> None:
+        """One minute: the mean level that was played, and the one that the metric told."""
+        self._product = FORGET * self._product + seconds * level
+        self._square = FORGET * self._square + level * level
+
+    @property
+    def seconds(self) -> float | None:
+        """Seconds of drain that fill the bucket; None if nothing is known."""
+        return self._product / self._square if self._square >= LEAST_WEIGHT else None

@@ -1,0 +1,205 @@
+"""Whose turn it is to send to a deployment: a lease between processes. Pure.
+
+One sender at a time is nearly ideal; many that do not know of each other are not: docs/capacity.md.
+The lease is about smoothness, never about safety: two holders do little harm, none for some seconds
+costs a little idle time.
+
+No clocks are compared: a lease is free when its record has not changed for LEASE_SECONDS by the
+clock of whoever looks. A planned handover names the successor and a moment shortly ahead, so that
+one stops when the other starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+LEASE_SECONDS = 10.0
+RENEW_SECONDS = 3.0
+"""Three renewals may fail before the lease is another's."""
+
+SAFETY_SECONDS = 1.5
+"""The holder stops this much before others may start: a write may be read a second late."""
+
+HANDOVER_SECONDS = 60.0
+"""How long a holder sends while others wait: every partition is read on, in turns."""
+
+NOTICE_SECONDS = 3.0
+"""How far ahead a handover is announced: the successor reads about once a second, a second late."""
+
+CANDIDATE_SECONDS = 10.0
+"""How long a candidate's word counts that it has work."""
+
+RECORD_TTL_SECONDS = 120
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lease:
+    """The record `lease:{hub}` of a deployment. Times are the holder's, epoch seconds."""
+
+    deployment: str
+    hub: str
+    holder: str
+    """The process that may send; empty if it was given up."""
+    serial: int
+    since: float
+    waiting: int = 0
+    """Requests that wait at the holder's gate."""
+    successor: str = ""
+    handover_at: float = 0.0
+
+    @property
+    def record_id(self) -> str:
+        return f"lease:{self.hub}"
+
+    def record(self) -> dict[str, Any]:
+        return {
+            "id": self.record_id,
+            "deployment": self.deployment,
+            "type": "lease",
+            "hub": self.hub,
+            "holder": self.holder,
+            "serial": self.serial,
+            "since": self.since,
+            "waiting": self.waiting,
+            "successor": self.successor,
+            "handover_at": self.handover_at,
+            "ttl": RECORD_TTL_SECONDS,
+        }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Lease:
+        """Raises KeyError, TypeError or ValueError for a record that lacks a part."""
+        return cls(
+            deployment=record["deployment"],
+            hub=record["hub"],
+            holder=record["holder"],
+            serial=int(record["serial"]),
+            since=float(record["since"]),
+            waiting=int(record["waiting"]),
+            successor=record["successor"],
+            handover_at=float(record["handover_at"]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidate:
+    """A process that has work of a hub and not the turn. `since` orders them."""
+
+    worker: str
+    since: float
+    heard_at: float
+    """When its record was read, by the reader's clock."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Seen:
+    """A lease as this process knows it; times by its own monotonic clock."""
+
+    lease: Lease | None
+    etag: str | None
+    changed_at: float
+    """When this state was first seen."""
+    ours_until: float = float("-inf")
+    """We hold it until then, by our last acknowledged write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Write nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Try to make this the lease."""
+
+    lease: Lease
+
+
+Step = Keep | Write
+
+
+def is_ours(seen: Seen, me: str, *, monotonic: float, now: float) -> bool:
+    """Whether this process may send now."""
+    lease = seen.lease
+    if lease is None:
+        return False
+    if lease.holder == me and lease.successor not in ("", me) and now >= lease.handover_at:
+        return False
+    return lease.holder == me and monotonic < seen.ours_until
+
+
+def next_step(
+    seen: Seen,
+    *,
+    me: str,
+    deployment: str,
+    hub: str,
+    waiting: int,
+    candidates: Iterable[Candidate],
+    monotonic: float,
+    now: float,
+) -> Step:
+    """What this process should write; `waiting` requests stand at its gate."""
+    lease = seen.lease
+    age = monotonic - seen.changed_at
+    if lease is not None and lease.holder == me and monotonic < seen.ours_until + SAFETY_SECONDS:
+        return _as_holder(
+            lease,
+            me=me,
+            waiting=waiting,
+            candidates=candidates,
+            monotonic=monotonic,
+            now=now,
+            renewed=seen.ours_until - LEASE_SECONDS + SAFETY_SECONDS,
+        )
+    if waiting == 0:
+        return Keep()
+    named = lease is not None and lease.successor == me and now >= lease.handover_at
+    if lease is None or not lease.holder or named or age > LEASE_SECONDS:
+        return Write(
+            Lease(
+                deployment=deployment,
+                hub=hub,
+                holder=me,
+                serial=0 if lease is None else lease.serial + 1,
+                since=now,
+                waiting=waiting,
+            )
+        )
+    return Keep()
+
+
+def _as_holder(
+    lease: Lease,
+    *,
+    me: str,
+    waiting: int,
+    candidates: Iterable[Candidate],
+    monotonic: float,
+    now: float,
+    renewed: float,
+) -> Step:
+    if lease.successor not in ("", me):
+        # announced: nothing more to say, unless the successor did not come
+        return Keep()
+    others = [
+        one
+        for one in candidates
+        if one.worker != me and monotonic - one.heard_at < CANDIDATE_SECONDS
+    ]
+    if others and (waiting == 0 or now - lease.since >= HANDOVER_SECONDS):
+        longest = min(others, key=lambda one: (one.since, one.worker))
+        return Write(
+            replace(
+                lease,
+                serial=lease.serial + 1,
+                waiting=waiting,
+                successor=longest.worker,
+                handover_at=now + NOTICE_SECONDS,
+            )
+        )
+    if monotonic - renewed >= RENEW_SECONDS:
+        return Write(replace(lease, serial=lease.serial + 1, waiting=waiting))
+    return Keep()

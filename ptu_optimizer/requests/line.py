@@ -1,0 +1,76 @@
+"""Who waits at a gate, and who is next: first come, first served, with two exceptions.
+
+Who overtakes passes before all who do not. And requests with the same long prefix go together:
+cached tokens cost a provisioned deployment nothing (Microsoft, "Provisioned throughput sizing"),
+and a prefix is cached for minutes only.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Generic, Protocol, TypeVar
+
+LONGEST_RUN = 32
+"""So many of one prefix may pass in a row while others wait: nobody is put off for ever."""
+
+
+class Waiter(Protocol):
+    """Whoever stands in a line. `prefix` names a long prefix, or is None."""
+
+    prefix: str | None
+
+    @property
+    def gone(self) -> bool:
+        """It has passed, or does not wait any more."""
+        ...
+
+
+W = TypeVar("W", bound=Waiter)
+
+
+class Line(Generic[W]):
+    """The waiting requests of one hub. Who is gone is skipped, not searched for."""
+
+    def __init__(self) -> None:
+        self._ahead: deque[W] = deque()
+        self._waiting: deque[W] = deque()
+        self._by_prefix: dict[str, deque[W]] = {}
+        self._prefix: str | None = None
+        self._run = 0
+
+    def join(self, waiter: W, *, overtakes: bool) -> None:
+        (self._ahead if overtakes else self._waiting).append(waiter)
+        if not overtakes and waiter.prefix is not None:
+            self._by_prefix.setdefault(waiter.prefix, deque()).append(waiter)
+
+    def first(self) -> W | None:
+        """Who is next; it stays until it is gone."""
+        ahead = _head(self._ahead)
+        if ahead is not None:
+            return ahead
+        if self._prefix is not None and self._run < LONGEST_RUN:
+            alike = _head(self._by_prefix.get(self._prefix))
+            if alike is not None:
+                return alike
+        return _head(self._waiting)
+
+    @property
+    def overtaking(self) -> bool:
+        """Whether the first is one who overtakes."""
+        return _head(self._ahead) is not None
+
+    def passed(self, waiter: W) -> None:
+        """`waiter`, who was first, has passed."""
+        self._run = self._run + 1 if waiter.prefix == self._prefix else 1
+        self._prefix = waiter.prefix
+        if len(self._by_prefix) > LONGEST_RUN:
+            self._by_prefix = {p: d for p, d in self._by_prefix.items() if _head(d) is not None}
+
+    def __bool__(self) -> bool:
+        return self.first() is not None
+
+
+def _head(waiting: deque[W] | None) -> W | None:
+    while waiting and waiting[0].gone:
+        waiting.popleft()
+    return waiting[0] if waiting else None
