@@ -6,15 +6,15 @@ Two creates and no read on the usual path. Rules of LEDGER.md in numbers.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.telemetry import logger
 
-from .events import RequestEvent
+from .in_hand import InHand
+from .lane import Route
 from .ledger import (
     VISIBILITY_DELAY_SECONDS,
     Claim,
@@ -22,14 +22,13 @@ from .ledger import (
     Kind,
     Later,
     Ours,
-    Sighting,
     Slot,
     Step,
     new_token,
     next_step,
 )
 from .model import JsonObject
-from .outcomes import Concluded, OutcomeWriter
+from .outcomes import Concluded, OutcomeWriter, labels, unpaid
 from .ports import (
     CallResult,
     Created,
@@ -58,23 +57,28 @@ class Released:
 Next = Concluded | Released | Claim | Later
 
 
+class Call(Protocol):
+    """The way to a deployment, and whoever must know what a call told of it: its gate."""
+
+    @property
+    def route(self) -> Route: ...
+
+    def called(self, result: CallResult, *, at: float) -> None: ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Claimed:
     """An attempt whose slot is ours, and what its end depends on."""
 
-    event: RequestEvent
+    request: InHand
+    route: Route
     slot: Slot
     started: float
     """Monotonic, from before the create was sent: the holder's time counts from here (4)."""
-    seen: Sighting
-    ends_at: float
-    """The end of its group, epoch seconds."""
 
-
-class CallObserver(Protocol):
-    """Whoever must know what a call told about its deployment: the permit and its gate."""
-
-    def called(self, result: CallResult, *, at: float) -> None: ...
+    @property
+    def ends_at(self) -> float:
+        return self.request.group.ends_at
 
 
 class Attempts:
@@ -99,35 +103,30 @@ class Attempts:
         self._max_failures = max_failures
         self._worker = worker
 
-    async def run(
-        self,
-        event: RequestEvent,
-        body: JsonObject,
-        *,
-        claim: Claim,
-        seen: Sighting,
-        ends_at: float,
-        observer: CallObserver,
-    ) -> Next:
+    async def run(self, request: InHand, body: JsonObject, *, claim: Claim, call: Call) -> Next:
         """One attempt at slot `claim.n`. Raises PublishFailed if an outcome finds no place."""
         if claim.failures >= self._max_failures:
-            return await self._give_up(event, claim, ends_at)
+            return await self._give_up(request, claim)
         # 4: the holder counts from before it sends the create
         started = self._clock.monotonic()
         now = self._clock.now()
         slot = Slot(
-            request_id=event.request_id,
+            request_id=request.event.request_id,
             n=claim.n,
             kind=Kind.ATTEMPT,
             claim_token=new_token(),
             at=now,
             failures=claim.failures,
             lease_until=now + self._timing.lease,
-            details={**_labels(event), "deployment": event.deployment, "worker": self._worker},
+            details={
+                **labels(request.event),
+                **_whereabouts(call.route),
+                "worker": self._worker,
+            },
         )
-        attempt = _Claimed(event=event, slot=slot, started=started, seen=seen, ends_at=ends_at)
+        attempt = _Claimed(request=request, route=call.route, slot=slot, started=started)
         created = await self._ledger.create(
-            slot, ends_at=ends_at, until=started + self._timing.write_budget
+            slot, ends_at=attempt.ends_at, until=started + self._timing.write_budget
         )
         if created is not Created.CREATED:
             step = await self._look(attempt, slot, created)
@@ -138,12 +137,12 @@ class Attempts:
         if left < self._timing.least_call:
             return await self._release(attempt, why="its lease was nearly over", failures=0)
         result = await self._caller.complete(
-            deployment=event.deployment,
+            deployment=call.route.lane.deployment,
             body=body,
             call_id=slot.id,
             timeout_seconds=left,
         )
-        observer.called(result, at=self._clock.now())
+        call.called(result, at=self._clock.now())
         return await self._conclude(attempt, result)
 
     async def _conclude(self, attempt: _Claimed, result: CallResult) -> Next:
@@ -154,6 +153,7 @@ class Attempts:
                     Kind.SUCCEEDED,
                     response=result.response,
                     service_request_id=result.service_request_id,
+                    **_spilled_by_azure(result),
                 )
             case Rejected():
                 return await self._outcome(
@@ -165,7 +165,8 @@ class Attempts:
                     attempt,
                     why="the deployment answered 429",
                     failures=0,
-                    pause=max(result.retry_after_seconds, self._pause_of_refused(attempt)),
+                    pause=self._pause_of_refused(attempt),
+                    at_least=result.retry_after_seconds,
                 )
             case Transient():
                 failures = attempt.slot.failures + 1
@@ -197,8 +198,8 @@ class Attempts:
             at=self._clock.now(),
             failures=slot.failures if failures is None else failures,
             details={
-                **_labels(attempt.event),
-                "deployment": attempt.event.deployment,
+                **labels(attempt.request.event),
+                **_whereabouts(attempt.route),
                 "called_at": slot.at,
                 **{name: value for name, value in details.items() if value is not None},
             },
@@ -209,8 +210,15 @@ class Attempts:
         return Concluded(kind, duplicate)
 
     async def _release(
-        self, attempt: _Claimed, *, why: str, failures: int, pause: float = 0.0
+        self,
+        attempt: _Claimed,
+        *,
+        why: str,
+        failures: int,
+        pause: float = 0.0,
+        at_least: float = 0.0,
     ) -> Next:
+        """`pause` is ours, `at_least` the deployment's; its route may have less time."""
         slot, now = attempt.slot, self._clock.now()
         released = Slot(
             request_id=slot.request_id,
@@ -219,7 +227,7 @@ class Attempts:
             claim_token=slot.claim_token,
             at=now,
             failures=slot.failures + failures,
-            not_before=now + pause,
+            not_before=now + attempt.route.pause(pause, at_least=at_least, now=now),
             details={"why": why},
         )
         created = await self._ledger.create(
@@ -243,31 +251,23 @@ class Attempts:
         except DependencyUnavailable as error:
             _log.warning("the ledger cannot be read", extra={"reason": error.reason})
             why = "its ledger cannot be read now"
+            not_before = self._clock.now() + VISIBILITY_DELAY_SECONDS
             # 1: nothing was seen, so nothing but what the event carries already
-            return Later(attempt.event.slot, self._clock.now() + VISIBILITY_DELAY_SECONDS, why)
+            return Later(attempt.request.event.slot, not_before, why)
         return next_step(
             records.slots,
             n=slot.n,
             token=slot.claim_token,
             refused=created is Created.REFUSED,
-            seen=replace(attempt.seen, now=self._clock.now()),
+            seen=attempt.request.sighting(now=self._clock.now(), skew=self._timing.skew),
         )
 
-    async def _give_up(self, event: RequestEvent, claim: Claim, ends_at: float) -> Next:
+    async def _give_up(self, request: InHand, claim: Claim) -> Next:
         """The ledger says that attempts failed too often: the outcome is failed (6)."""
-        now = self._clock.now()
-        outcome = Slot(
-            request_id=event.request_id,
-            n=claim.n,
-            kind=Kind.FAILED,
-            claim_token=new_token(),
-            at=now,
-            failures=claim.failures,
-            details={**_labels(event), "error": _exhausted(claim.failures, None)},
-        )
-        return await self._outcomes.end(
-            outcome, ends_at=ends_at, until=self._clock.monotonic() + self._timing.write_budget
-        )
+        error = _exhausted(claim.failures, None)
+        outcome = unpaid(request.event, claim, Kind.FAILED, error, at=self._clock.now())
+        until = self._clock.monotonic() + self._timing.write_budget
+        return await self._outcomes.end(outcome, ends_at=request.group.ends_at, until=until)
 
 
 def _ended_or(step: Claim | Later | Ended | Ours) -> Next:
@@ -280,19 +280,28 @@ def _ended_or(step: Claim | Later | Ended | Ours) -> Next:
             raise AssertionError("the caller handles its own record")
 
 
-def _labels(event: RequestEvent) -> dict[str, Any]:
-    """What the caller gave a request to recognise it by."""
-    labels: dict[str, Any] = {}
-    if event.custom_id is not None:
-        labels["custom_id"] = event.custom_id
-    if event.metadata is not None:
-        labels["metadata"] = event.metadata
-    return labels
+def _whereabouts(route: Route) -> JsonObject:
+    """The deployment that serves, and why if it is not the request's own."""
+    whereabouts: JsonObject = {"deployment": route.lane.deployment}
+    if route.spilled_over:
+        whereabouts |= {"spilled_over": True, "spilled_over_why": route.spilled_over}
+    return whereabouts
 
 
-def _exhausted(failures: int, last: Transient | None) -> Mapping[str, Any]:
+def _spilled_by_azure(result: Success) -> JsonObject:
+    """For the books: such a call was paid for by the token."""
+    if result.spilled_from is None:
+        return {}
+    return {
+        "deployment": result.served_by or result.spilled_from,
+        "spilled_over": "by Azure",
+        "spilled_over_why": f"{result.spilled_from} was full, and Azure spills over from it",
+    }
+
+
+def _exhausted(failures: int, last: Transient | None) -> JsonObject:
     why = "its workers were lost" if last is None else last.why
-    error: dict[str, Any] = {
+    error: JsonObject = {
         "message": f"Gave up after {failures} failed attempts (MAX_FAILURES); the last: {why}.",
         "type": "server_error",
         "param": None,

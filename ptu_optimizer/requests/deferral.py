@@ -84,12 +84,12 @@ class Rescheduler:
         self._memory = memory
         self._clock = clock
         self._timing = timing
-        self._waiting: list[RequestEvent] = []
+        self._waiting: list[tuple[str, RequestEvent]] = []
         self._sender: asyncio.Task[None] | None = None
 
-    def add(self, event: RequestEvent) -> None:
+    def add(self, event: RequestEvent, *, hub: str = REQUESTS_LATER) -> None:
         """Publish this copy soon; it is acknowledged when `flushed` has returned."""
-        self._waiting.append(event)
+        self._waiting.append((hub, event))
         if self._sender is None or self._sender.done():
             # a failed sender is looked at in flushed(), by the copies it left waiting
             self._sender = asyncio.create_task(self._send_soon())
@@ -119,19 +119,21 @@ class Rescheduler:
                 return
 
     async def _send(self) -> None:
-        batch, self._waiting = self._waiting, []
+        hub = self._waiting[0][0]
+        batch = [(to, event) for to, event in self._waiting if to == hub]
+        self._waiting = [(to, event) for to, event in self._waiting if to != hub]
         try:
-            await publish_later(self._publisher, batch)
+            await publish_again(self._publisher, hub, [event for _, event in batch])
         except BaseException:
             # some may have been sent: a copy too many is harmless, a lost one is not
-            self._waiting = batch + self._waiting
+            self._waiting += batch
             raise
-        for event in batch:
+        for _, event in batch:
             self._memory.remember(event)
 
 
-async def publish_later(publisher: Publisher, events: list[RequestEvent]) -> None:
+async def publish_again(publisher: Publisher, hub: str, events: list[RequestEvent]) -> None:
     """Keyed by request id, so that the copies of a request meet. Raises PublishFailed."""
     await publisher.publish(
-        REQUESTS_LATER, [Outgoing(event.encode(), key=event.request_id) for event in events]
+        hub, [Outgoing(event.encode(), key=event.request_id) for event in events]
     )

@@ -18,9 +18,10 @@ from .attempt import Attempts
 from .deferral import PublishedMemory, Rescheduler
 from .deliveries import DeliveredEvent, Delivery, Report
 from .events import NudgeEvent, ResultEvent, UndecodableEvent, decode
-from .exchange import ReadingExchange
-from .handling import InHand, Invocation, RequestHandler
+from .exchange import CapacityExchange
+from .handling import RequestHandler
 from .ids import ForgedId, IdMint
+from .in_hand import InHand, Invocation
 from .inputs import Inputs
 from .lane import Lane
 from .outcomes import OutcomeHasNoPlace, OutcomeWriter
@@ -28,6 +29,7 @@ from .ports import Publisher, PublishFailed
 from .records import Ledger
 from .timing import Timing
 from .tokens import TokenEstimator
+from .urgency import Urgency
 
 _log = logger("dispatcher")
 
@@ -45,9 +47,10 @@ class Dispatcher:
         estimator: TokenEstimator,
         publisher: Publisher,
         memory: PublishedMemory,
-        exchange: ReadingExchange,
+        exchange: CapacityExchange,
         clock: Clock,
         timing: Timing,
+        urgency: Urgency,
         worker: str,
     ) -> None:
         self._mint = mint
@@ -68,6 +71,7 @@ class Dispatcher:
             memory=memory,
             clock=clock,
             timing=timing,
+            urgency=urgency,
             worker=worker,
         )
 

@@ -48,6 +48,8 @@ class RequestEvent(BaseModel):
     slot: Annotated[int, Field(ge=1)] = 1
     deferrals: Annotated[int, Field(ge=0)] = 0
     not_before: float | None = None
+    why: str | None = None
+    """Why it was re-scheduled: told, never decided upon."""
     deadline: float
     deployment: str
     priority: Priority = Priority.NORMAL
@@ -66,10 +68,17 @@ class RequestEvent(BaseModel):
         }
         return orjson.dumps(said, _to_json)
 
-    def rescheduled(self, *, slot: int, not_before: float | None) -> RequestEvent:
+    def rescheduled(
+        self, *, slot: int, not_before: float | None, why: str | None = None
+    ) -> RequestEvent:
         """The copy that is published when this one has to wait."""
         return self.model_copy(
-            update={"slot": slot, "not_before": not_before, "deferrals": self.deferrals + 1}
+            update={
+                "slot": slot,
+                "not_before": not_before,
+                "why": None if why is None else why[:MAX_REASON_CHARS],
+                "deferrals": self.deferrals + 1,
+            }
         )
 
 

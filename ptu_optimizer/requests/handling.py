@@ -6,49 +6,33 @@ and the dispatcher decides what that means for its batch.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from ptu_optimizer.capacity.work import Model
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import DependencyUnavailable
 
 from .attempt import Attempts, Next, Released
-from .deferral import PublishedMemory, Rescheduler
-from .deliveries import DeliveredEvent, Delivery, Report
-from .events import REQUESTS_LATER, REQUESTS_SOON, RequestEvent
+from .deferral import PublishedMemory
+from .events import REQUESTS_LATER, REQUESTS_SOON
 from .gate import Patience, Permit
-from .ids import GroupId, slice_of_request
+from .ids import slice_of_request
+from .in_hand import InHand
 from .inputs import InputMissing, Inputs
-from .lane import Lane, LaneCall
-from .ledger import Claim, Ended, Kind, Later, Ours, Sighting, Slot, new_token, next_step
-from .model import JsonObject
-from .outcomes import DEADLINE_EXCEEDED, Concluded, OutcomeWriter
+from .lane import Lane, Route, route_of
+from .lane_call import LaneCall
+from .ledger import Claim, Ended, Kind, Later, Ours, head, next_step
+from .model import JsonObject, Spillover
+from .outcomes import Concluded, OutcomeWriter, unpaid
 from .ports import Success
 from .records import Ledger
 from .timing import Timing
-from .tokens import TokenEstimator, work_of_length
+from .tokens import TokenEstimator, prefix_of, work_of_length
+from .urgency import STAYS, Urgency
+from .waiting import QUEUED_WHY, deadline_exceeded, reason
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Invocation:
-    """What the events of one delivered batch share."""
-
-    delivery: Delivery
-    report: Report
-    rescheduler: Rescheduler
-    until: float
-    """Monotonic: after this no new work is started."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class InHand:
-    """One delivered request in its invocation."""
-
-    event: RequestEvent
-    delivered: DeliveredEvent
-    group: GroupId
-    invocation: Invocation
+CLOCK_GRAIN_SECONDS = 0.05
+"""A wait is measured in monotonic time and its end in wall time: by so much they may differ."""
 
 
 class RequestHandler:
@@ -64,6 +48,7 @@ class RequestHandler:
         memory: PublishedMemory,
         clock: Clock,
         timing: Timing,
+        urgency: Urgency,
         worker: str,
     ) -> None:
         self._lanes = lanes
@@ -75,6 +60,7 @@ class RequestHandler:
         self._memory = memory
         self._clock = clock
         self._timing = timing
+        self._urgency = urgency
         self._worker = worker
 
     async def handle(self, request: InHand) -> None:
@@ -87,14 +73,16 @@ class RequestHandler:
         if self._memory.is_stale(event):
             return
         due = event.not_before or 0.0
-        why = "re-scheduled"
+        why = event.why or ""
         step: Next | Ended = Claim(1, 0)
         if event.slot > 1 or self._clock.now() >= event.deadline:
-            # 10: not due, so held before its ledger is read, lest it circle the hub
-            if not await self._is_due(request, min(due, event.deadline)):
+            # 10: not due, so held before its ledger is read, lest it circle the hub; also after its
+            # deadline, when it waits for a lease
+            if not await self._is_due(request, due):
                 self.reschedule(request, slot=event.slot, due=due, why=why)
                 return
-            step = await self._read(request)
+            step, last = await self._read(request)
+            why = last or why
         while True:
             match step:
                 case Concluded(duplicate=duplicate):
@@ -104,45 +92,73 @@ class RequestHandler:
                 case Ended():
                     return
                 case Later():
-                    await self._is_due(request, step.not_before)
-                    self.reschedule(request, slot=step.n, due=step.not_before, why=step.why)
+                    self.reschedule(
+                        request,
+                        slot=step.n,
+                        due=step.not_before,
+                        why=step.why,
+                        to_take_over=step.to_take_over,
+                    )
                     return
                 case Released():
                     claim, due, why = Claim(step.n, step.failures), step.not_before, step.why
                 case Claim():
                     claim = step
-            carried = _carried(claim)
-            if self._clock.now() >= event.deadline:
-                step = await self._expire(request, claim)
-                continue
-            if not await self._is_due(request, due):
+            step, carried = claim, _carried(claim)
+            if not await self._is_due(request, min(due, event.deadline)):
                 self.reschedule(request, slot=carried, due=due, why=why)
                 return
-            lane = self._lanes.get(event.deployment)
-            if lane is None:
+            if self._clock.now() >= event.deadline:
+                step = await self._expire(request, claim, why)
+                continue
+            route = self._route(request, why)
+            if route is None:
                 why = f"deployment {event.deployment} is not in DEPLOYMENTS"
                 await self._clock.sleep(min(self._timing.hold, self._left(request)))
                 self.reschedule(request, slot=carried, why=why)
                 return
-            passed = await lane.gate.enter(
-                work=self._work(event, lane.model),
-                patience=Patience(hold_seconds=self._timing.hold, until=request.invocation.until),
-                overtakes=request.invocation.delivery.hub == REQUESTS_SOON,
-            )
+            came = self._clock.monotonic()
+            passed = await self._enter(request, route)
             if isinstance(passed, str):
-                self.reschedule(request, slot=carried, why=passed)
-                return
-            if self._clock.now() >= event.deadline:
+                if not why or self._clock.monotonic() > came:
+                    why = passed  # else it was out of time already: what it waited for stands
+                if self._clock.now() < route.until - CLOCK_GRAIN_SECONDS:
+                    self.reschedule(request, slot=carried, why=why)
+                    return
+                # it has waited for this deployment long enough: another one, or it expires above
+                await self._clock.sleep(CLOCK_GRAIN_SECONDS)
+            elif self._clock.now() >= event.deadline:
                 passed.end()
-                continue  # it waited too long: expires above
-            step = await self._attempt(request, claim, lane, passed)
+            else:
+                step = await self._attempt(request, claim, route, passed)
 
-    def reschedule(self, request: InHand, *, slot: int, why: str, due: float = 0.0) -> None:
+    def reschedule(
+        self,
+        request: InHand,
+        *,
+        slot: int,
+        why: str,
+        due: float = 0.0,
+        to_take_over: bool = False,
+    ) -> None:
         """Publish a copy for later, with an annotation that says why."""
         event, now = request.event, self._clock.now()
-        not_before = max(due, now + self._timing.deferral_interval(event.deferrals))
-        copy = event.rescheduled(slot=slot, not_before=not_before)
-        request.invocation.rescheduler.add(copy)
+        why = why or "re-scheduled"
+        pause = self._timing.deferral_interval(event.deferrals)
+        if now < event.deadline:
+            pause = min(pause, event.deadline - now)  # it expires in time
+        hub = REQUESTS_LATER
+        route = self._route(request, why)
+        if route is not None and route.leaves_at != STAYS:
+            pause = route.pause(pause, now=now)
+            if route.spilled_over:
+                pause = max(self._timing.first_deferral, pause)
+            if not to_take_over and route.leaves_at - now < self._urgency.soon:
+                # it must not miss its time behind a crowd that is not due
+                hub = REQUESTS_SOON
+        not_before = max(due, now + pause)
+        copy = event.rescheduled(slot=slot, not_before=not_before, why=why)
+        request.invocation.rescheduler.add(copy, hub=hub)
         request.invocation.report.annotations.append(
             {
                 "id": f"{event.request_id}:deferral",
@@ -159,23 +175,33 @@ class RequestHandler:
 
     # --- its ledger -------------------------------------------------------------------------------
 
-    async def _read(self, request: InHand) -> Next | Ended:
-        """An event that carries n > 1 follows the ledger, not its memory of it (6)."""
+    async def _read(self, request: InHand) -> tuple[Next | Ended, str]:
+        """An event that carries n > 1 follows the ledger, not its memory of it (6). Also why it
+        has waited so far, as far as that is known."""
         event = request.event
         until = self._clock.monotonic() + self._timing.write_budget / 2
         try:
             records = await self._ledger.read(event.request_id, until=until)
         except DependencyUnavailable:
-            return Later(event.slot, self._clock.now(), "its ledger cannot be read now")
-        step = next_step(
-            records.slots, n=event.slot, token="", refused=False, seen=self._sighting(request)
-        )
+            return Later(event.slot, self._clock.now(), "its ledger cannot be read now"), ""
+        seen = request.sighting(now=self._clock.now(), skew=self._timing.skew)
+        step = next_step(records.slots, n=event.slot, token="", refused=False, seen=seen)
         if isinstance(step, Ours):
             raise AssertionError("no record bears an empty token")
-        return step
+        top = head(records.slots)
+        return step, "" if top is None else reason(top, records.deferral)[0]
 
-    async def _expire(self, request: InHand, claim: Claim) -> Next:
-        return await self._end(request, claim, Kind.EXPIRED, DEADLINE_EXCEEDED)
+    async def _expire(self, request: InHand, claim: Claim, why: str) -> Next:
+        event, spillover = request.event, None
+        if event.spillover is not Spillover.NEVER:
+            lane = self._lanes.get(event.deployment)
+            spillover = (
+                f"{lane.spillover.deployment} could not take it in time"
+                if lane is not None and lane.spillover is not None
+                else f"deployment {event.deployment} has no target for it any more"
+            )
+        error = deadline_exceeded(why=why or QUEUED_WHY, attempted=claim.n > 1, spillover=spillover)
+        return await self._end(request, claim, Kind.EXPIRED, error)
 
     async def _fail(self, request: InHand, claim: Claim, why: str) -> Next:
         error = {
@@ -187,53 +213,75 @@ class RequestHandler:
         return await self._end(request, claim, Kind.FAILED, error)
 
     async def _end(self, request: InHand, claim: Claim, kind: Kind, error: JsonObject) -> Next:
-        event = request.event
-        outcome = Slot(
-            request_id=event.request_id,
-            n=claim.n,
-            kind=kind,
-            claim_token=new_token(),
-            at=self._clock.now(),
-            failures=claim.failures,
-            details={"custom_id": event.custom_id, "metadata": event.metadata, "error": error},
-        )
+        outcome = unpaid(request.event, claim, kind, error, at=self._clock.now())
         until = self._clock.monotonic() + self._timing.write_budget
         return await self._outcomes.end(outcome, ends_at=request.group.ends_at, until=until)
 
     # --- its call ---------------------------------------------------------------------------------
 
-    async def _attempt(self, request: InHand, claim: Claim, lane: Lane, permit: Permit) -> Next:
-        event = request.event
-        call = LaneCall(permit=permit, lane=lane, worker=self._worker, deployment=event.deployment)
+    def _route(self, request: InHand, why: str) -> Route | None:
+        """None if its deployment is not there."""
+        lane = self._lanes.get(request.event.deployment)
+        if lane is None:
+            return None
+        return route_of(
+            request.event,
+            lane,
+            urgency=self._urgency,
+            created_at=request.group.created_at,
+            why=why,
+            now=self._clock.now(),
+        )
+
+    async def _enter(self, request: InHand, route: Route) -> Permit | str:
+        """A permit, or why there was none while its route lasted."""
+        event, gate = request.event, route.lane.gate
+        now = self._clock.now()
+        left = route.until - now
+        try:
+            async with asyncio.timeout(left):
+                return await gate.enter(
+                    work=self._work(request, route.lane),
+                    patience=Patience(
+                        # with nowhere else to go, nothing is won by coming back later
+                        hold_seconds=left if route.spilled_over else self._timing.hold,
+                        until=request.invocation.until,
+                    ),
+                    hub=request.hub,
+                    priority=event.priority.value,
+                    overtakes=self._urgency.overtakes(event, hub=request.hub, now=now),
+                    prefix=prefix_of(event.body),
+                )
+        except TimeoutError:
+            return gate.verdict(hub=request.hub).why
+
+    async def _attempt(self, request: InHand, claim: Claim, route: Route, permit: Permit) -> Next:
+        call = LaneCall(permit=permit, route=route, worker=self._worker)
         try:
             try:
-                body = await self._inputs.body(event, request.group)
+                body = await self._inputs.body(request.event, request.group)
             except DependencyUnavailable as error:
                 # nothing is claimed yet, so this event can wait elsewhere and hold up no other
                 why = f"its input cannot be read now ({error.reason})"
                 return Later(_carried(claim), self._clock.now(), why)
-            step = await self._attempts.run(
-                event,
-                body,
-                claim=claim,
-                seen=self._sighting(request),
-                ends_at=request.group.ends_at,
-                observer=call,
-            )
+            step = await self._attempts.run(request, body, claim=claim, call=call)
             if isinstance(call.result, Success) and call.result.usage is not None:
-                self._estimator.learn(body, deployment=event.deployment, usage=call.result.usage)
+                self._estimator.learn(
+                    body, deployment=route.lane.deployment, usage=call.result.usage
+                )
             return step
         except InputMissing as error:
             return await self._fail(request, claim, str(error))
         finally:
             permit.end()
 
-    def _work(self, event: RequestEvent, model: Model) -> float:
+    def _work(self, request: InHand, lane: Lane) -> float:
+        event = request.event
         if event.body is not None:
             return self._estimator.reserved_work(
-                event.body, deployment=event.deployment, model=model
+                event.body, deployment=lane.deployment, model=lane.model
             )
-        return work_of_length(event.blob.length if event.blob else 0, model=model)
+        return work_of_length(event.blob.length if event.blob else 0, model=lane.model)
 
     # --- its time ---------------------------------------------------------------------------------
 
@@ -252,14 +300,6 @@ class RequestHandler:
 
     def _left(self, request: InHand) -> float:
         return max(0.0, request.invocation.until - self._clock.monotonic())
-
-    def _sighting(self, request: InHand) -> Sighting:
-        return Sighting(
-            now=self._clock.now(),
-            skew=self._timing.skew,
-            on_later=request.invocation.delivery.hub == REQUESTS_LATER,
-            enqueued_at=request.delivered.enqueued_at,
-        )
 
 
 def _carried(claim: Claim) -> int:

@@ -148,6 +148,8 @@ class Later:
     n: int
     not_before: float
     why: str
+    to_take_over: bool = False
+    """It met an attempt, which only an event on `requests-later` may take over (5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,13 +212,14 @@ def next_step(
         return _after_release(top, seen)
     free_at = top.lease_until + seen.skew
     if seen.now <= free_at:
-        return Later(top.n, free_at, "another attempt is under way")
+        return Later(top.n, free_at, "another attempt is under way", to_take_over=True)
     if token and mine is None:
         # our take-over may still land: let it become visible before anyone decides
-        return Later(top.n, seen.now + visibility_delay, "the fate of a write is not known yet")
+        why = "the fate of a write is not known yet"
+        return Later(top.n, seen.now + visibility_delay, why, to_take_over=True)
     if not seen.on_later or seen.enqueued_at <= free_at:
         # 5: only an event enqueued after the lease is behind every result event of the attempt
-        return Later(top.n, seen.now, "the lease of an attempt has ended")
+        return Later(top.n, seen.now, "the lease of an attempt has ended", to_take_over=True)
     return Claim(top.n + 1, top.failures + 1, takes_over=True)
 
 

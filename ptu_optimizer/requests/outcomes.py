@@ -11,8 +11,8 @@ from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.telemetry import logger
 
-from .events import REQUESTS_LATER, ResultEvent
-from .ledger import Claim, Ended, Kind, Later, Ours, Sighting, Slot, next_step
+from .events import REQUESTS_LATER, RequestEvent, ResultEvent
+from .ledger import Claim, Ended, Kind, Later, Ours, Sighting, Slot, new_token, next_step
 from .model import JsonObject
 from .ports import BlobStore, Created, Outgoing, Publisher, PublishFailed
 from .records import Ledger
@@ -28,12 +28,24 @@ LARGEST_ITEM_BYTES = 1_900_000
 
 FIRST_RETRY_SECONDS = 0.2
 
-DEADLINE_EXCEEDED: JsonObject = {
-    "message": "The deadline passed before there was room for this request.",
-    "type": "expired_error",
-    "param": "deadline",
-    "code": "deadline_exceeded",
-}
+
+def unpaid(event: RequestEvent, claim: Claim, kind: Kind, error: JsonObject, *, at: float) -> Slot:
+    """The outcome of a request that ends without a call: expired, given up, without an input."""
+    return Slot(
+        request_id=event.request_id,
+        n=claim.n,
+        kind=kind,
+        claim_token=new_token(),
+        at=at,
+        failures=claim.failures,
+        details={**labels(event), "error": error},
+    )
+
+
+def labels(event: RequestEvent) -> JsonObject:
+    """What the caller gave a request to recognise it by."""
+    named = {"custom_id": event.custom_id, "metadata": event.metadata}
+    return {name: value for name, value in named.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,5 +215,6 @@ def duplicate_of(outcome: Slot, first: Slot) -> dict[str, Any]:
         "at": outcome.at,
         "of": first.id,
         "deployment": outcome.details.get("deployment"),
+        "spilled_over": outcome.details.get("spilled_over"),
         "usage": (outcome.details.get("response") or {}).get("usage"),
     }

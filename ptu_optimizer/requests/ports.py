@@ -32,6 +32,7 @@ SLICE_FIELDS = (
     "lease_until",
     "not_before",
     "deferrals",
+    "why",
 )
 """What `LedgerStore.slice` tells of a record: no bodies and no responses."""
 
@@ -151,9 +152,9 @@ class CapacityStore(Protocol):
         """
         ...
 
-    async def swap(self, record: JsonObject, *, etag: str | None) -> bool:
-        """Create (`etag` None) or replace a record that nobody has changed since it was read with
-        this `_etag`; False if somebody has. Raises DependencyUnavailable.
+    async def swap(self, record: JsonObject, *, etag: str | None) -> str | None:
+        """Create (`etag` None) or replace a record that nobody has changed since it had this
+        `_etag`. Returns its new one; None if somebody has. Raises DependencyUnavailable.
         """
         ...
 

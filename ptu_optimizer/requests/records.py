@@ -24,6 +24,11 @@ class Records:
     def slot(self, n: int) -> Slot | None:
         return next((slot for slot in self.slots if slot.n == n), None)
 
+    @property
+    def deferral(self) -> JsonObject | None:
+        """The annotation of its last copy."""
+        return next((a for a in self.annotations if a.get("type") == "deferral"), None)
+
     @classmethod
     def of(cls, records: list[JsonObject]) -> Records:
         return cls(

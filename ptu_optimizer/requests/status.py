@@ -16,9 +16,9 @@ from .model import JsonObject
 from .ports import BlobStore, Created
 from .records import Ledger, Records
 from .timing import Timing
+from .waiting import reason
 
 FIRST_RETRY_SECONDS = 0.2
-QUEUED_WHY = "in its hub, behind what came before it"
 
 
 class RequestStatus:
@@ -124,7 +124,7 @@ class RequestStatus:
             raise _away(error) from None
 
     async def _view(self, request: RequestId, records: Records) -> JsonObject:
-        deferral = next((a for a in records.annotations if a.get("type") == "deferral"), None)
+        deferral = records.deferral
         folded = fold(
             records.slots,
             deferred=deferral is not None,
@@ -144,6 +144,8 @@ class RequestStatus:
             "ended_at": _time(top.at) if top is not None and ended else None,
             "records_until": _time(request.group.ends_at),
             "deployment": labels.get("deployment"),
+            "spilled_over": labels.get("spilled_over", False),
+            "spilled_over_why": labels.get("spilled_over_why"),
             "attempts": folded.attempts,
             "failures": folded.failures,
             "deferrals": deferral["deferrals"] if deferral else 0,
@@ -192,20 +194,15 @@ def _away(error: DependencyUnavailable) -> AppError:
 def _waiting(state: State, top: Slot | None, deferral: JsonObject | None) -> JsonObject | None:
     if state is State.DISPATCHING:
         return None
-    if top is not None and top.kind is Kind.RELEASED and top.at >= (deferral or {}).get("at", 0):
-        return {"why": top.details.get("why"), "not_before": _time(top.not_before)}
-    if deferral is not None:
-        return {"why": deferral["why"], "not_before": _time(deferral["not_before"])}
-    if top is not None and top.kind is Kind.ATTEMPT:
-        return {"why": "its worker was lost; it is taken over", "not_before": None}
-    return {"why": QUEUED_WHY, "not_before": None}
+    why, not_before = reason(top, deferral)
+    return {"why": why, "not_before": None if not_before is None else _time(not_before)}
 
 
 def _labels(records: Records) -> JsonObject:
-    """What the latest slot that says it says: custom_id, metadata, deployment."""
+    """What the latest slot that says it says: custom_id, metadata, deployment, spillover."""
     labels: JsonObject = {}
     for slot in sorted(records.slots, key=lambda s: s.n):
-        for name in ("custom_id", "metadata", "deployment"):
+        for name in ("custom_id", "metadata", "deployment", "spilled_over", "spilled_over_why"):
             if slot.details.get(name) is not None:
                 labels[name] = slot.details[name]
     return labels
@@ -215,6 +212,7 @@ def _entry(slot: Slot) -> JsonObject:
     entry: JsonObject = {"slot": slot.n, "kind": slot.kind.value, "at": _time(slot.at)}
     if slot.kind is Kind.ATTEMPT:
         entry["lease_until"] = _time(slot.lease_until)
+        entry["deployment"] = slot.details.get("deployment")
     if slot.kind is Kind.RELEASED:
         entry["why"] = slot.details.get("why")
         entry["not_before"] = _time(slot.not_before)

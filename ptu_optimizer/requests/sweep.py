@@ -15,16 +15,16 @@ from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.telemetry import logger
 
-from .deferral import publish_later
-from .events import RequestEvent, first_event
+from .deferral import publish_again
+from .events import REQUESTS_LATER, RequestEvent, first_event
 from .ids import REQUESTS_PER_SLICE, ForgedId, GroupId, IdMint, bucket_of, slice_of
 from .inputs import InputMissing, Inputs, PackedInputs
 from .ledger import Kind, Slot, head, is_slot, may_end, new_token
-from .model import Item, JsonObject
-from .outcomes import DEADLINE_EXCEEDED
+from .model import Item, JsonObject, Spillover
 from .ports import Created, GroupStore, LedgerStore, Publisher, PublishFailed
 from .records import Ledger
 from .timing import Timing
+from .waiting import deadline_exceeded, reason
 from .watermark import Watermark
 
 _log = logger("sweep")
@@ -41,16 +41,17 @@ class _Slice:
     """What the records of one slice say, request by request."""
 
     slots: dict[str, list[Slot]] = field(default_factory=dict)
-    deferred_at: dict[str, float] = field(default_factory=dict)
-    deferrals: dict[str, int] = field(default_factory=dict)
+    deferrals: dict[str, JsonObject] = field(default_factory=dict)
+    """The annotation of each request's last copy."""
     marks: list[float] = field(default_factory=list)
 
     def last_known_publication(self, request_id: str, group_published: float) -> float:
         """The latest time at which an event of the request was surely, or maybe, published."""
         top = head(self.slots.get(request_id, ()))
+        deferred_at: float = self.deferrals.get(request_id, {}).get("at", 0.0)
         return max(
             group_published,
-            self.deferred_at.get(request_id, 0.0),
+            deferred_at,
             top.at if top is not None else 0.0,
             *self.marks,
         )
@@ -215,7 +216,8 @@ class Sweep:
                 now >= work.record["earliest_deadline"]
                 and now >= (await self._item(work, index)).deadline
             ):
-                ended += await self._expire(work, index, n, top, run)
+                deferral = known.deferrals.get(request_id)
+                ended += await self._expire(work, index, n, top, deferral, run)
             elif (
                 known.last_known_publication(request_id, group_published)
                 < run.watermark - self._timing.skew
@@ -232,8 +234,7 @@ class Sweep:
                 slot = Slot.from_record(record)
                 known.slots.setdefault(slot.request_id, []).append(slot)
             elif record.get("type") == "deferral":
-                known.deferred_at[record["request_id"]] = record["at"]
-                known.deferrals[record["request_id"]] = record["deferrals"]
+                known.deferrals[record["request_id"]] = record
             elif record.get("type") == "sweep":
                 known.marks.append(record["at"])
         return known
@@ -273,10 +274,10 @@ class Sweep:
                 inline=packed.is_inline(index),
                 blob=packed.ranges[index],
             )
-            deferrals = known.deferrals.get(request_id, -1) + 1
+            deferrals = known.deferrals.get(request_id, {}).get("deferrals", -1) + 1
             events.append(event.model_copy(update={"slot": slot, "deferrals": deferrals}))
         try:
-            await publish_later(self._publisher, events)
+            await publish_again(self._publisher, REQUESTS_LATER, events)
             run.published += len(events)
         except PublishFailed as error:
             run.published += error.sent
@@ -288,14 +289,25 @@ class Sweep:
             )
 
     async def _expire(
-        self, work: _GroupWork, index: int, n: int, top: Slot | None, run: _Run
+        self,
+        work: _GroupWork,
+        index: int,
+        n: int,
+        top: Slot | None,
+        deferral: JsonObject | None,
+        run: _Run,
     ) -> int:
-        details: JsonObject = {"error": DEADLINE_EXCEEDED}
+        details: JsonObject = {}
+        spillover = None
         try:
             item = await self._item(work, index)
             details |= {"custom_id": item.custom_id, "metadata": item.metadata}
+            if item.spillover is Spillover.BEFORE_DEADLINE:
+                spillover = "pay-as-you-go could not take it in time"
         except InputMissing:
             _log.warning("a request expires without its labels", extra={"group": work.group.text})
+        why, _ = reason(top, deferral)
+        details["error"] = deadline_exceeded(why=why, attempted=n > 1, spillover=spillover)
         created = await self._ledger.create(
             Slot(
                 request_id=work.group.request_id(index),

@@ -40,6 +40,7 @@ request_events = st.builds(
     slot=st.integers(1, 10**6),
     deferrals=st.integers(0, 10**6),
     not_before=st.none() | times,
+    why=st.none() | st.text(),
     deadline=times,
     deployment=st.text(),
     priority=st.sampled_from(Priority),
@@ -70,6 +71,14 @@ def test_a_request_event_comes_out_as_it_went_in(sent: RequestEvent) -> None:
 def test_a_request_that_never_spills_over_is_encoded_as_before_there_was_spillover() -> None:
     assert b"spillover" not in event().encode()
     assert decode(event().encode()) == event(spillover=Spillover.NEVER)
+
+
+def test_a_copy_says_why_it_waits_at_bounded_length() -> None:
+    copy = event().rescheduled(slot=1, not_before=NOW, why="because " * 1_000)
+    assert copy.why is not None
+    assert copy.why.startswith("because")
+    assert len(copy.why) <= MAX_REASON_CHARS
+    assert b"why" not in event().encode()
 
 
 def test_a_copy_keeps_its_policy() -> None:

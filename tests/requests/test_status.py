@@ -11,8 +11,9 @@ from ptu_optimizer.requests.ids import IdMint, slice_of_request
 from ptu_optimizer.requests.ledger import Kind, Slot
 from ptu_optimizer.requests.model import JsonObject
 from ptu_optimizer.requests.records import Ledger
-from ptu_optimizer.requests.status import QUEUED_WHY, RequestStatus
+from ptu_optimizer.requests.status import RequestStatus
 from ptu_optimizer.requests.timing import Timing
+from ptu_optimizer.requests.waiting import QUEUED_WHY
 from tests.support.stores import FakeBlobs, FakeRequests
 
 TIMING = Timing(call_limit=300, write_budget=30, skew=30, hold=30, invocation_budget=120)

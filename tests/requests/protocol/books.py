@@ -36,6 +36,8 @@ class Books:
     slots: defaultdict[str, dict[int, Record]] = field(default_factory=lambda: defaultdict(dict))
     calls: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     """Per request the slots whose attempt called the service."""
+    served: list[tuple[str, str]] = field(default_factory=list)
+    """Every call in its order: the request and the deployment."""
     crashes: int = 0
     publications: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """When an event of a request came to a hub."""
@@ -102,7 +104,7 @@ class Books:
 
     # --- calls -----------------------------------------------------------------------------------
 
-    def called(self, slot_id: str, *, timeout: float, now: float) -> None:
+    def called(self, slot_id: str, *, deployment: str, timeout: float, now: float) -> None:
         request, _, number = slot_id.rpartition(":")
         n = int(number)
         attempt = self.slots[request].get(n)
@@ -119,7 +121,10 @@ class Books:
             self.violated(f"{place} may last longer than its holder's time", now=now)
         if request in self._results:
             self.violated(f"{place} was paid while an outcome was on its way", now=now)
+        if attempt is not None and attempt["deployment"] != deployment:
+            self.violated(f"{place} went to {deployment}, unlike its attempt says", now=now)
         self.calls[request].append(n)
+        self.served.append((request, deployment))
 
     def result_travels(self, request: str, token: str, *, now: float) -> None:
         """A result event is on its hub; if its attempt was late with it, nobody had to wait."""
@@ -147,11 +152,15 @@ class Books:
         if state in OUTCOMES:
             self.shown[request] = (state, ended_at)
 
-    def nobody_expired(self, *, now: float) -> None:
-        """When every deadline lies far behind the last fault."""
+    def nobody_expired(self, *, since: float, now: float) -> None:
+        """Of those whose deadline lies so far behind the last fault."""
         for request in list(self.slots):
             outcome = self.outcome(request)
-            if outcome is not None and outcome["kind"] == "expired":
+            if (
+                outcome is not None
+                and outcome["kind"] == "expired"
+                and outcome["at"] >= EPOCH + since
+            ):
                 self.violated(f"{self.name(request)} was left to expire", now=now)
 
     # --- at the end -------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ KINDS = (
     "binding lost",
     "crash",
     "429",
+    "429 for long",
     "transient",
     "rejected",
     "slow call",

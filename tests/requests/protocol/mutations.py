@@ -58,7 +58,7 @@ MUTATIONS = [
     Mutation(
         "test_rule_01_a_released_slot_of_unknown_fate_is_not_stepped_over",
         ATTEMPT,
-        "return Later(attempt.event.slot, ",
+        "return Later(attempt.request.event.slot, ",
         "return Later(slot.n + 1, ",
     ),
     # 2: claim tokens
@@ -136,6 +136,12 @@ MUTATIONS = [
         "                case Later():\n                    return\n",
     ),
     Mutation(
+        "test_rule_05_what_meets_a_live_attempt_goes_where_it_may_take_over_spillover_or_not",
+        HANDLING,
+        "if not to_take_over and",
+        "if",
+    ),
+    Mutation(
         "test_rule_05_a_result_event_is_written_before_a_take_over_behind_it_is_decided",
         DISPATCHER,
         "duplicates = await asyncio.gather(*map(self._outcomes.deliver, results))",
@@ -169,8 +175,8 @@ MUTATIONS = [
     Mutation(
         "test_rule_06_a_deployment_that_is_full_for_long_does_not_fill_the_ledger",
         ATTEMPT,
-        "max(result.retry_after_seconds, self._pause_of_refused(attempt))",
-        "result.retry_after_seconds",
+        "pause=self._pause_of_refused(attempt),",
+        "pause=0.0,",
     ),
     Mutation(
         "test_rule_06_a_released_slot_binds_copies_that_know_nothing_of_it",
@@ -221,7 +227,7 @@ MUTATIONS = [
     Mutation(
         "test_rule_09_a_copy_that_is_not_acknowledged_is_published_again",
         DEFERRAL,
-        "self._waiting = batch + self._waiting",
+        "self._waiting += batch",
         "pass",
     ),
     Mutation(
@@ -258,8 +264,14 @@ MUTATIONS = [
     Mutation(
         "test_rule_10_an_event_that_has_to_wait_does_not_circle_the_hub",
         HANDLING,
-        "                    await self._is_due(request, step.not_before)\n",
-        "",
+        "if not await self._is_due(request, min(due, event.deadline)):",
+        "if False:",
+    ),
+    Mutation(
+        "test_rule_10_what_is_too_late_does_not_circle_the_hub_while_clocks_differ",
+        HANDLING,
+        "if not await self._is_due(request, due):",
+        "if not await self._is_due(request, min(due, event.deadline)):",
     ),
     Mutation(
         "test_rule_10_copies_that_meet_in_a_batch_become_one",

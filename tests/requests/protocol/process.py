@@ -7,20 +7,22 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from local.virtual_time import VirtualClock
-from ptu_optimizer.capacity.admission import SlowDown, SlowDownLimits
-from ptu_optimizer.capacity.gauge import Gauge
+from ptu_optimizer.capacity.admission import SlowDownLimits
+from ptu_optimizer.capacity.controller import LevelController
+from ptu_optimizer.capacity.observer import LevelObserver
+from ptu_optimizer.capacity.pay_as_you_go import TOKENS, PayAsYouGo
 from ptu_optimizer.capacity.work import Model
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.requests.attempt import Attempts
 from ptu_optimizer.requests.deferral import PublishedMemory
 from ptu_optimizer.requests.deliveries import Delivery, Report
 from ptu_optimizer.requests.dispatcher import Dispatcher
-from ptu_optimizer.requests.exchange import ReadingExchange
+from ptu_optimizer.requests.exchange import CapacityExchange
 from ptu_optimizer.requests.gate import Gate
 from ptu_optimizer.requests.inputs import Inputs
 from ptu_optimizer.requests.intake import Intake, IntakeLimits
 from ptu_optimizer.requests.lane import Lane
-from ptu_optimizer.requests.model import ItemRules, JsonObject
+from ptu_optimizer.requests.model import ItemRules, JsonObject, Priority
 from ptu_optimizer.requests.outcomes import OutcomeWriter
 from ptu_optimizer.requests.ports import (
     CallResult,
@@ -38,6 +40,7 @@ from ptu_optimizer.requests.records import Ledger
 from ptu_optimizer.requests.status import RequestStatus
 from ptu_optimizer.requests.sweep import Sweep
 from ptu_optimizer.requests.tokens import TokenEstimator
+from ptu_optimizer.requests.urgency import Urgency
 from ptu_optimizer.requests.watermark import Watermark
 
 if TYPE_CHECKING:
@@ -47,6 +50,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DEPLOYMENT = "ptu"
+SPILLOVER = "payg"
+MODEL = Model(input_tpm_per_ptu=2500, output_ratio=4)
+WORK_PER_SECOND = 100_000.0
+"""So much that a few calls are nothing to it: the level is what the service says."""
+
+LIMITS = SlowDownLimits(lower=0.2, upper=0.8, max_concurrent_calls=4)
+URGENCY = Urgency(soon=60.0, spillover_lead=20.0)
 NO_ANSWER_SECONDS = 2.0
 """After this a client gives an answer up."""
 
@@ -76,11 +86,28 @@ class Process:
         self.gate = Gate(
             deployment=DEPLOYMENT,
             clock=clock,
-            controller=SlowDown(
-                limits=SlowDownLimits(lower=0.2, upper=0.8, max_concurrent_calls=4),
-                gauge=Gauge(live_ttl_seconds=10, metric_ttl_seconds=60),
+            controller=LevelController(
+                deployment=DEPLOYMENT,
+                source=name,
+                work_per_second=WORK_PER_SECOND,
+                observer=LevelObserver(
+                    work_per_second=WORK_PER_SECOND,
+                    model=MODEL,
+                    header_ttl_seconds=10,
+                    metric_ttl_seconds=60,
+                ),
+                limits=dict.fromkeys(Priority, LIMITS),
+                max_concurrent_calls=4,
             ),
         )
+        self.spillover_gate = Gate(
+            deployment=SPILLOVER,
+            clock=clock,
+            controller=PayAsYouGo(
+                tokens_per_minute=60_000, requests_per_minute=None, max_concurrent_calls=4
+            ),
+        )
+        spillover = Lane(gate=self.spillover_gate, model=TOKENS, tokens_per_minute=60_000)
         self.memory = PublishedMemory(clock=clock, timing=timing)
         self.attempts = Attempts(
             ledger=self.ledger,
@@ -95,7 +122,9 @@ class Process:
             mint=world.mint,
             lanes={
                 DEPLOYMENT: Lane(
-                    gate=self.gate, model=Model(input_tpm_per_ptu=2500, output_ratio=4)
+                    gate=self.gate,
+                    model=MODEL,
+                    spillover=spillover if world.spills_over else None,
                 )
             },
             attempts=self.attempts,
@@ -105,7 +134,7 @@ class Process:
             estimator=_Estimator(),
             publisher=publisher,
             memory=self.memory,
-            exchange=ReadingExchange(
+            exchange=CapacityExchange(
                 gates={DEPLOYMENT: self.gate},
                 store=_NoReadings(),
                 clock=clock,
@@ -114,6 +143,7 @@ class Process:
             ),
             clock=clock,
             timing=timing,
+            urgency=URGENCY,
             worker=name,
         )
         self.intake = Intake(
@@ -126,6 +156,7 @@ class Process:
                 default_deployment=DEPLOYMENT,
                 default_deadline_seconds=900,
                 longest_deadline_seconds=world.longest_deadline,
+                spills_over={DEPLOYMENT},
             ),
             limits=IntakeLimits(
                 max_items=100, max_body_bytes=1_000_000, soon_seconds=60, hub_retention_seconds=7200
@@ -362,8 +393,8 @@ class _NoReadings:
     async def changed(self, deployment: str, *, since: float) -> list[JsonObject]:
         return []
 
-    async def swap(self, record: JsonObject, *, etag: str | None) -> bool:
-        return True
+    async def swap(self, record: JsonObject, *, etag: str | None) -> str | None:
+        return "an etag"
 
 
 class _Service:
@@ -378,7 +409,9 @@ class _Service:
         process, world = self._process, self._process.world
         request, _, n = call_id.rpartition(":")
         place = f"call {world.books.name(request)}:{n}"
-        world.books.called(call_id, timeout=timeout_seconds, now=world.now())
+        if deployment != DEPLOYMENT:
+            place += f" by {deployment}"
+        world.books.called(call_id, deployment=deployment, timeout=timeout_seconds, now=world.now())
         world.say(f"{process.name} calls for {place[5:]}")
         result, seconds = self._answer(place, timeout_seconds)
         await asyncio.sleep(seconds)
@@ -393,6 +426,9 @@ class _Service:
         took = faults.pick(place, 0.1, timeout / 3)
         if process.strikes("long call", place):
             took = timeout * faults.pick(f"long {place}", 0.8, 1.0)
+        if process.strikes("429 for long", place):
+            long = faults.pick(f"how long {place}", 60, 400)
+            return Throttled(status=429, retry_after_seconds=long), 0.05
         if process.strikes("429", place):
             wait = world.retry_after
             if wait is None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.virtual_time import run_virtually
+from ptu_optimizer.requests.model import Spillover
 
 from .faults import Faults, drawn_rates
 from .world import TIMING, World, loud, same_jitter
@@ -56,11 +57,18 @@ async def _run(seed: int, only: Collection[str] | None) -> Run:
         world.also(world.cancel(int(draw.pick("which", 0, 3)), at=draw.pick("when", 0.1, 60)))
     for call in range(1 + int(draw.pick("calls", 0, 3))):
         at = 0 if call == 0 else draw.pick("call at", 0, FAULTS_UNTIL)
-        world.also(world.accept(1 + int(draw.pick("count", 0, 2.5)), at=at))
+        count = 1 + int(draw.pick("count", 0, 2.5))
+        if draw.pick("spills over", 0, 1) < 0.4:
+            # its deadline comes while things go wrong: it leaves, or may expire
+            within = draw.pick("within", 10, 400)
+            spillover = Spillover.BEFORE_DEADLINE
+            world.also(world.accept(count, at=at, within=within, spillover=spillover))
+        else:
+            world.also(world.accept(count, at=at))
     await world.settle(horizon=DEADLINE + 600)
     books, now = world.books, world.now()
     books.close(world.promised(), faults=len(faults.struck), now=now)
-    books.nobody_expired(now=now)
+    books.nobody_expired(since=DEADLINE, now=now)
     await world.stop()
     return Run(seed, books.violations + loop_errors, faults.struck, books.log)
 

@@ -72,7 +72,7 @@ async def _live(life: Callable[[Faults], None], fault: str, skip: int) -> tuple[
     world.hubs.enqueue(REQUESTS, Outgoing(event.encode()))
     await world.settle(horizon=DEADLINE + 300)
     world.books.close(world.promised(), faults=len(faults.struck), now=world.now())
-    world.books.nobody_expired(now=world.now())
+    world.books.nobody_expired(since=0.0, now=world.now())
     await world.stop()
     return world, order.struck > 0
 

@@ -19,10 +19,12 @@ from ptu_optimizer.requests.events import (
     HUBS,
     REQUESTS,
     REQUESTS_LATER,
+    REQUESTS_SOON,
     RequestEvent,
     ResultEvent,
 )
 from ptu_optimizer.requests.ledger import Kind, Sighting, Slot, may_end, next_step
+from ptu_optimizer.requests.model import Spillover
 from ptu_optimizer.requests.outcomes import OutcomeHasNoPlace
 from ptu_optimizer.requests.ports import Outgoing, PublishFailed
 from ptu_optimizer.requests.timing import Timing
@@ -256,12 +258,27 @@ async def test_rule_05_only_an_event_that_came_after_the_lease_takes_over(
     assert len(_copies(world)) == (0 if "succeeded" in kinds else 1), "never dropped"
 
 
+@pytest.mark.parametrize("hub", [REQUESTS, REQUESTS_SOON])
+@in_virtual_time
+async def test_rule_05_what_meets_a_live_attempt_goes_where_it_may_take_over_spillover_or_not(
+    hub: str,
+) -> None:
+    world = World()
+    event = world.request(deadline=30, spillover=Spillover.BEFORE_DEADLINE)
+    world.lay(event, 1, Kind.ATTEMPT, lease_until=34)
+    await asyncio.sleep(20)
+    await world.dispatch(event, hub=hub)
+    assert _calls(world, event) == []
+    assert (len(_copies(world)), world.on_hub(REQUESTS_SOON)) == (1, [])
+
+
 @in_virtual_time
 async def test_rule_05_a_result_event_is_written_before_a_take_over_behind_it_is_decided() -> None:
     world = World()
     event = world.request()
     attempt = world.lay(event, 1, Kind.ATTEMPT, lease_until=34)
     await asyncio.sleep(50)
+    world.has_room()
     world.faults.order("create lost", "succeeded")
     await world.dispatch(_result(event, attempt), event, hub=REQUESTS_LATER)
     assert world.kinds(event) == ["attempt", "succeeded"]
@@ -531,6 +548,21 @@ async def test_rule_10_an_event_that_has_to_wait_does_not_circle_the_hub(
     world.hubs.enqueue(REQUESTS, Outgoing(event.encode()))
     await asyncio.sleep(160)
     assert len(_copies(world)) <= 5 + 160 / TIMING.hold
+    await world.stop()
+
+
+@in_virtual_time
+async def test_rule_10_what_is_too_late_does_not_circle_the_hub_while_clocks_differ() -> None:
+    """A lease has ended by our clock, and not yet by the hub's, which says who may take over."""
+    world = World(skews=(SKEW / 2, SKEW / 2, -SKEW / 2))
+    event = world.request(deadline=10, stored=False)
+    world.lay(event, 1, Kind.ATTEMPT, lease_until=34)
+    world.hubs.start()
+    await asyncio.sleep(12)
+    world.hubs.enqueue(REQUESTS_LATER, Outgoing(event.encode()))
+    await asyncio.sleep(68)
+    assert len(_copies(world)) <= 10
+    assert world.kinds(event) == ["attempt", "expired"]
     await world.stop()
 
 

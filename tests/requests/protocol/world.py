@@ -16,6 +16,8 @@ from typing import Any
 import orjson
 
 from local.virtual_time import EPOCH
+from ptu_optimizer.capacity.reading import Kind as ReadingKind
+from ptu_optimizer.capacity.reading import Reading
 from ptu_optimizer.errors import AppError, DependencyUnavailable
 from ptu_optimizer.requests.deliveries import DeliveredEvent, Delivery, Report
 from ptu_optimizer.requests.events import (
@@ -29,7 +31,7 @@ from ptu_optimizer.requests.events import (
 )
 from ptu_optimizer.requests.ids import IdMint, slice_of_request
 from ptu_optimizer.requests.ledger import Kind, Slot, new_token
-from ptu_optimizer.requests.model import Item, JsonObject
+from ptu_optimizer.requests.model import Item, JsonObject, Spillover
 from ptu_optimizer.requests.timing import Timing
 
 from .books import Books
@@ -63,6 +65,7 @@ class World:
         longest_deadline: float = 7200.0,
         deadline: float = 900.0,
         strong: bool = True,
+        spills_over: bool = True,
     ) -> None:
         """`skews`: of the two dispatching processes and of the hub, each within half of SKEW."""
         self.faults = faults or Faults()
@@ -72,6 +75,7 @@ class World:
         self.longest_deadline = longest_deadline
         self.deadline = deadline
         self.strong = strong
+        self.spills_over = spills_over
         self.books = Books(timing, max_failures)
         self.mint = IdMint(b"a key of the tests")
         self.requests = Container(self, key="slice")
@@ -122,12 +126,32 @@ class World:
             if alive is process:
                 self._processes[i] = self._start(f"p{i}", self._skews[i])
 
+    def has_room(self) -> None:
+        """Every process knows that the deployment is empty now."""
+        for process in self._processes:
+            process.gate.observe(
+                Reading(
+                    deployment=DEPLOYMENT,
+                    kind=ReadingKind.LEVEL,
+                    value=0.0,
+                    source="the test",
+                    observed_at=process.clock.now(),
+                )
+            )
+
     # --- requests ---------------------------------------------------------------------------------
 
-    def request(self, *, deadline: float | None = None, stored: bool = True) -> RequestEvent:
+    def request(
+        self,
+        *,
+        deadline: float | None = None,
+        stored: bool = True,
+        spillover: Spillover = Spillover.NEVER,
+    ) -> RequestEvent:
         """A request as if intake had taken it in: its first event, not yet published."""
         now = EPOCH + self.now()
-        item = Item(BODY, DEPLOYMENT, now + (self.deadline if deadline is None else deadline))
+        seconds = self.deadline if deadline is None else deadline
+        item = Item(BODY, DEPLOYMENT, now + seconds, spillover=spillover)
         group = self.mint.mint(created_at=now, ends_at=item.deadline + 7200, count=1)
         if stored:
             self.groups.create(
@@ -145,11 +169,20 @@ class World:
             )
         return first_event(group.request_id(0), item, inline=True)
 
-    async def accept(self, count: int, *, key: str | None = None, at: float = 0.0) -> None:
+    async def accept(
+        self,
+        count: int,
+        *,
+        key: str | None = None,
+        at: float = 0.0,
+        within: float | None = None,
+        spillover: Spillover = Spillover.NEVER,
+    ) -> None:
         """A caller posts a call; what has a group record afterwards is promised."""
         await asyncio.sleep(at)
-        window = f"{int(self.deadline)}s"
-        raw = orjson.dumps([{"body": BODY, "completion_window": window}] * count)
+        window = f"{int(self.deadline if within is None else within)}s"
+        item = {"body": BODY, "completion_window": window, "spillover": spillover.value}
+        raw = orjson.dumps([item] * count)
         process = self._start("web", 0.0)
         try:
             accepted = await process.run(process.intake.accept(raw, idempotency_key=key))

@@ -1,0 +1,35 @@
+"""What a near deadline changes: a request overtakes, and it may leave for spillover. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .events import REQUESTS_SOON, RequestEvent
+from .model import Priority, Spillover
+
+STAYS = float("inf")
+"""When a request leaves for spillover whose policy or deployment keeps it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Urgency:
+    """How near is near, in seconds."""
+
+    soon: float = 900.0
+    """With less than this left a request overtakes those that can wait."""
+    spillover_lead: float = 60.0
+    """So long before its deadline a request leaves for pay-as-you-go, if it may."""
+
+    def overtakes(self, event: RequestEvent, *, hub: str, now: float) -> bool:
+        return (
+            hub == REQUESTS_SOON
+            or event.priority is Priority.HIGH
+            or event.deadline - now < self.soon
+        )
+
+    def leaves_at(self, event: RequestEvent, *, created_at: float) -> float:
+        """Epoch seconds. Half of a short time is the PTU's, or such a request would never try it:
+        `created_at` is when its group was."""
+        if event.spillover is Spillover.NEVER:
+            return STAYS
+        return event.deadline - min(self.spillover_lead, (event.deadline - created_at) / 2)
