@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,6 +33,10 @@ from tests.support.cosmos_account import app_account, container
 
 HUBS = {"requests": 1, "requests-soon": 1, "requests-later": 1}
 DEPLOYMENT = "gpt-4.1"
+DEPLOYMENTS: Sequence[Mapping[str, Any]] = [
+    {"name": DEPLOYMENT, "model": DEPLOYMENT, "ptus": 100_000}
+]
+"""What the simulated resource has."""
 
 
 @dataclass
@@ -141,13 +145,12 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(storage: str, **settings: str) -> AsyncIterator[Bench]:
+async def bench(
+    storage: str, *, deployments: Sequence[Mapping[str, Any]] = DEPLOYMENTS, **settings: str
+) -> AsyncIterator[Bench]:
     """Servers in memory; short times, so that what is given up is given up soon."""
     config = PtuServerConfig.from_dict(
-        {
-            "deployments": [{"name": DEPLOYMENT, "model": DEPLOYMENT, "ptus": 100_000}],
-            "api_keys": [OPENAI_KEY],
-        }
+        {"deployments": [dict(each) for each in deployments], "api_keys": [OPENAI_KEY]}
     )
     async with (
         app_account() as cosmos,
