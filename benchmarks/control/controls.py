@@ -52,7 +52,7 @@ class Controls:
 
 
 class _Timed:
-    """A controller whose methods are timed, the clock's own time included."""
+    """A controller whose methods are timed: in CPU, whatever else the machine is doing."""
 
     def __init__(self, controller: Controller, controls: Controls) -> None:
         self._controller = controller
@@ -65,11 +65,11 @@ class _Timed:
         controls = self._controls
 
         def timed(*args: Any, **named: Any) -> Any:
-            started = time.perf_counter_ns()
+            started = time.thread_time_ns()
             try:
                 return found(*args, **named)
             finally:
-                controls.spent(time.perf_counter_ns() - started)
+                controls.spent(time.thread_time_ns() - started)
 
         setattr(self, name, timed)
         return timed

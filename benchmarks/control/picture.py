@@ -13,7 +13,8 @@ PICTURE: Path = paths.ROOT / "docs" / "images" / "control.svg"
 
 WIDTH, HEIGHT = 960, 190
 """Of a panel's plot, in pixels."""
-LEFT, TOP, GAP, BOTTOM = 56, 64, 76, 34
+LEFT, TOP, MARKS, GAP, BOTTOM = 56, 66, 34, 78, 34
+"""Around it: MARKS is the room above for a title and refusals."""
 INTERACTIVE, BATCH, IDLE, REFUSED, ALONE = "#3b6ea8", "#7fc08c", "#eceff3", "#c8102e", "#9aa4b1"
 TICK_MINUTES = 10
 
@@ -22,16 +23,22 @@ TITLES = {OURS: "this app", "threshold": "a threshold on the metric (dispatch be
 
 def picture(results: Sequence[Result]) -> str:
     """An SVG with a panel for each row, all over the same time."""
-    height = TOP + len(results) * (HEIGHT + GAP) + BOTTOM
+    height = TOP + len(results) * (HEIGHT + GAP) - GAP + MARKS + BOTTOM
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDTH + 24} {height}" '
         'font-family="system-ui, sans-serif" font-size="13" fill="#24292f">',
         '<rect width="100%" height="100%" rx="8" fill="#ffffff"/>',
         *_legend(),
+        f'<text x="{LEFT + WIDTH}" y="27" text-anchor="end">{escape(_played(results[0]))}</text>',
     ]
     for index, result in enumerate(results):
         lines += _panel(result, TOP + index * (HEIGHT + GAP))
     return "\n".join([*lines, "</svg>", ""])
+
+
+def _played(result: Result) -> str:
+    row = result.row
+    return f"{row.scenario.ptus:g} PTU of {row.scenario.model}, 100 % is {row.bucket_seconds:g} s"
 
 
 def _legend() -> Iterator[str]:
@@ -45,7 +52,7 @@ def _legend() -> Iterator[str]:
     ):
         yield f'<rect x="{x}" y="16" width="13" height="13" fill="{color}"/>'
         yield f'<text x="{x + 19}" y="27">{label}</text>'
-        x += 40 + 7 * len(label)
+        x += 34 + 7 * len(label)
 
 
 def _panel(result: Result, top: int) -> Iterator[str]:
@@ -57,7 +64,7 @@ def _panel(result: Result, top: int) -> Iterator[str]:
         f"{found.refused - found.baseline_refused:+d} interactive calls refused"
     )
     yield f'<text x="{LEFT}" y="{top}" font-weight="600">{escape(says)}</text>'
-    ceiling = top + 34
+    ceiling = top + MARKS
     floor = ceiling + HEIGHT
     yield from _refusals(result.refusals_alone, end, top + 10, ALONE)
     yield from _refusals(result.refusals, end, top + 21, REFUSED)

@@ -51,10 +51,10 @@ async def _play(row: Row, started: float) -> Result:
     loop = asyncio.get_running_loop()
     track_processes(loop)
     alone = baseline(row.scenario, bucket_seconds=row.bucket_seconds)
-    world, events = _world(row)
+    world, events = world_of(row)
     plant = world.plant
     controls = Controls(row, plant=plant, alone=alone)
-    fleet = Fleet(partial(_process, row, world, controls), count=row.processes)
+    fleet = Fleet(partial(process_of, row, world, controls), count=row.processes)
     killer, sampler = Killer(fleet, world), Sampler(plant)
     background = [
         write_minutes(
@@ -146,7 +146,8 @@ class Sampler:
             before = drained
 
 
-def _world(row: Row) -> tuple[World, UsageEvents]:
+def world_of(row: Row) -> tuple[World, UsageEvents]:
+    """What the processes share, and the interactive gateway."""
     scenario, conditions = row.scenario, row.conditions
     events = UsageEvents(
         deployment=DEPLOYMENT, lost_share=conditions.lost_events_share, seed=row.seed + 1
@@ -186,7 +187,10 @@ def _hubs(row: Row) -> MemoryHubs:
     return MemoryHubs(count=count, backlogs=backlogs)
 
 
-def _process(row: Row, world: World, controls: Controls, number: int, life: int) -> Process:
+def process_of(
+    row: Row, world: World, controls: Controls | None, number: int, life: int
+) -> Process:
+    """Without `controls` it keeps the app's own controllers."""
     wire = Wire(world)
     return Process(
         wire=wire,

@@ -9,8 +9,6 @@ from benchmarks.control.plant import Behaviour
 from benchmarks.control.row import Conditions, Row, Signals
 from benchmarks.control.scenarios import A, B, Scenario
 
-PERCENT = 0.01
-
 
 @dataclass(frozen=True, kw_only=True)
 class Wrong:
@@ -63,34 +61,34 @@ def _both(
 WRONG: tuple[Wrong, ...] = (
     *_both(
         "capacity setting 30 % too high",
-        (0.95, 0.5 * PERCENT),
-        (0.90, 0.5 * PERCENT),
+        (0.95, 0.005),
+        (0.90, 0.005),
         Conditions(capacity_factor=1.3),
     ),
     *_both(
         "capacity setting 30 % too low",
-        (0.95, 0.5 * PERCENT),
-        (0.90, 0.5 * PERCENT),
+        (0.95, 0.005),
+        (0.90, 0.005),
         Conditions(capacity_factor=0.7),
     ),
     Wrong(
         name="header missing half the time",
         ratio=0.95,
-        extra=0.5 * PERCENT,
+        extra=0.005,
         signals="live",
         conditions=Conditions(behaviour=Behaviour(header_share=0.5)),
     ),
     Wrong(
         name="header value from admission",
         ratio=0.93,
-        extra=0.5 * PERCENT,
+        extra=0.005,
         signals="live",
         conditions=Conditions(behaviour=Behaviour(header_at_admission=True)),
     ),
     Wrong(
         name="metric is a level, monitor",
         ratio=0.65,
-        extra=0.15 * PERCENT,
+        extra=0.0015,
         signals="monitor",
         scenario=B,
         conditions=Conditions(metric="level"),
@@ -98,7 +96,7 @@ WRONG: tuple[Wrong, ...] = (
     Wrong(
         name="metric is a load, monitor",
         ratio=0.65,
-        extra=0.15 * PERCENT,
+        extra=0.0015,
         signals="monitor",
         scenario=B,
         conditions=Conditions(metric="load"),
@@ -106,14 +104,14 @@ WRONG: tuple[Wrong, ...] = (
     Wrong(
         name="metric is a load, events",
         ratio=0.95,
-        extra=0.25 * PERCENT,
+        extra=0.0025,
         signals="events",
         conditions=Conditions(metric="load"),
     ),
     Wrong(
         name="metric missing for 10 minutes, monitor",
         ratio=0.50,
-        extra=0.15 * PERCENT,
+        extra=0.0015,
         signals="monitor",
         scenario=B,
         conditions=Conditions(metric_silent=(1_200.0, 1_800.0)),
@@ -121,53 +119,53 @@ WRONG: tuple[Wrong, ...] = (
     Wrong(
         name="metric missing for 10 minutes, events",
         ratio=0.93,
-        extra=0.5 * PERCENT,
+        extra=0.005,
         signals="events",
         conditions=Conditions(metric_silent=(1_200.0, 1_800.0)),
     ),
     Wrong(
         name="2 % of usage events lost",
         ratio=0.93,
-        extra=0.5 * PERCENT,
+        extra=0.005,
         signals="events",
         conditions=Conditions(lost_events_share=0.02),
     ),
     *_both(
         "max_tokens four times the use",
-        (0.95, 0.5 * PERCENT),
-        (0.93, 0.5 * PERCENT),
+        (0.95, 0.005),
+        (0.93, 0.005),
         Conditions(reserve_factor=4),
     ),
     *_both(
         "max_tokens ten times the use",
-        (0.90, 0.5 * PERCENT),
-        (0.90, 0.5 * PERCENT),
+        (0.90, 0.005),
+        (0.90, 0.005),
         Conditions(reserve_factor=10),
     ),
     *_both(
         "30 % of batch calls fail",
-        (0.95, 0.5 * PERCENT),
-        (0.93, 0.5 * PERCENT),
+        (0.95, 0.005),
+        (0.93, 0.005),
         Conditions(behaviour=Behaviour(failing_share=0.3)),
     ),
     *_both(
         "half of the PTUs go",
-        (0.90, 0.5 * PERCENT),
-        (0.90, 0.5 * PERCENT),
+        (0.90, 0.005),
+        (0.90, 0.005),
         Conditions(),
         A_DOUBLE_HALVED,
     ),
     *_both(
         "a tenth of the size",
-        (0.85, 0.5 * PERCENT),
-        (0.85, 0.5 * PERCENT),
+        (0.85, 0.005),
+        (0.85, 0.005),
         Conditions(),
         A_TENTH,
     ),
     Wrong(
         name="one loaded partition of 8 processes",
         ratio=0.95,
-        extra=0.5 * PERCENT,
+        extra=0.005,
         signals="live",
         processes=8,
         conditions=Conditions(loaded_partitions=1),

@@ -54,7 +54,6 @@ class BetterThan:
 Key = tuple[Signals, bool, str, float]
 """Signals, whether the sender is killed, scenario, W."""
 
-_PERCENT = 0.01
 REPORT = BetterThan("threshold")
 
 _COLUMNS: tuple[tuple[str, float], ...] = (
@@ -73,9 +72,9 @@ _TABLE: tuple[tuple[Signals, bool, tuple[Target | BetterThan, ...]], ...] = (
             Target(0.99, 0),
             Target(0.99, 0),
             Target(0.99, 0),
-            Target(0.97, 0.25 * _PERCENT),
-            Target(0.98, 0.02 * _PERCENT),
-            Target(0.94, 1.3 * _PERCENT),
+            Target(0.97, 0.0025),
+            Target(0.98, 0.0002),
+            Target(0.94, 0.013),
         ),
     ),
     (
@@ -85,9 +84,9 @@ _TABLE: tuple[tuple[Signals, bool, tuple[Target | BetterThan, ...]], ...] = (
             Target(0.98, 0),
             Target(0.97, 0),
             Target(0.98, 0),
-            Target(0.95, 0.25 * _PERCENT),
-            Target(0.96, 0.02 * _PERCENT),
-            Target(0.92, 1.3 * _PERCENT),
+            Target(0.95, 0.0025),
+            Target(0.96, 0.0002),
+            Target(0.92, 0.013),
         ),
     ),
     (
@@ -97,9 +96,9 @@ _TABLE: tuple[tuple[Signals, bool, tuple[Target | BetterThan, ...]], ...] = (
             Target(0.97, 0),
             Target(0.96, 0),
             Target(0.96, 0),
-            Target(0.96, 0.25 * _PERCENT),
-            Target(0.96, 0.05 * _PERCENT),
-            Target(0.94, 1.3 * _PERCENT),
+            Target(0.96, 0.0025),
+            Target(0.96, 0.0005),
+            Target(0.94, 0.013),
         ),
     ),
     (
@@ -110,7 +109,7 @@ _TABLE: tuple[tuple[Signals, bool, tuple[Target | BetterThan, ...]], ...] = (
             Target(0.70, 0),
             REPORT,
             REPORT,
-            Target(0.65, 0.15 * _PERCENT),
+            Target(0.65, 0.0015),
             REPORT,
         ),
     ),
