@@ -92,7 +92,7 @@ class _Capacity:
     async def changed(self, deployment: str, *, since: float) -> list[JsonObject]:
         return await self._wire.reach().capacity.changed(deployment, since=since)
 
-    async def swap(self, record: JsonObject, *, etag: str | None) -> bool:
+    async def swap(self, record: JsonObject, *, etag: str | None) -> str | None:
         return await self._wire.reach().capacity.swap(record, etag=etag)
 
 

@@ -80,16 +80,15 @@ class CapacityContainer:
         moment = _now() - VISIBLE_AFTER_SECONDS
         return [one.read() for one in versions[first:] if one.seen_at(moment)]
 
-    async def swap(self, record: JsonObject, *, etag: str | None) -> bool:
+    async def swap(self, record: JsonObject, *, etag: str | None) -> str | None:
         await asyncio.sleep(ANSWER_SECONDS)
         newest = self._newest.get((record["deployment"], record["id"]))
         alive = newest is not None and _now() < newest.expires_at
         if (newest.etag if newest is not None and alive else None) != etag:
-            return False
-        self.put(record)
-        return True
+            return None
+        return self.put(record)
 
-    def put(self, record: JsonObject) -> None:
+    def put(self, record: JsonObject) -> str:
         """Write at once: for what comes from elsewhere and has waited for its time already."""
         now = _now()
         self.writes += 1
@@ -108,6 +107,7 @@ class CapacityContainer:
         self._versions.setdefault(record["deployment"], []).append(version)
         if self.writes % TIDY_EVERY == 0:
             self._tidy(now - VISIBLE_AFTER_SECONDS)
+        return version.etag
 
     def _tidy(self, moment: float) -> None:
         for deployment, versions in self._versions.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmarks.control.policies.base import Policy, Surroundings
 from ptu_optimizer.capacity.admission import Admit, Verdict, Wait
 from ptu_optimizer.capacity.reading import Kind, Reading
+from ptu_optimizer.capacity.signals import Signal
 
 ROUND_SECONDS = 5.0
 """What a call takes, about: refusals of one round count once."""
@@ -17,7 +18,7 @@ class AimdOn429(Policy):
         self._halved_at = float("-inf")
         self._closed_until = float("-inf")
 
-    def ask(self, *, now: float, work: float) -> Verdict:
+    def ask(self, *, now: float, work: float, priority: str) -> Verdict:
         if now < self._closed_until:
             return Wait("a 429", closed=True, retry_at=self._closed_until)
         if self.in_flight < int(self._limit):
@@ -26,13 +27,13 @@ class AimdOn429(Policy):
 
     def ended(self, *, now: float, reserved: float, used: float | None) -> None:
         super().ended(now=now, reserved=reserved, used=used)
-        if used is not None:
+        if used:
             self._limit = min(float(self.most), self._limit + 1 / self._limit)
 
-    def observe(self, reading: Reading, *, now: float) -> None:
-        if reading.kind is not Kind.THROTTLED:
+    def observe(self, signal: Signal, *, now: float) -> None:
+        if not isinstance(signal, Reading) or signal.kind is not Kind.THROTTLED:
             return
-        self._closed_until = max(self._closed_until, reading.until or now)
+        self._closed_until = max(self._closed_until, signal.until or now)
         if now - self._halved_at > ROUND_SECONDS:
             self._limit = max(1.0, self._limit / 2)
             self._halved_at = now

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from benchmarks.control.baseline import Baseline
 from benchmarks.control.plant import Plant
 from ptu_optimizer.capacity.admission import Verdict
-from ptu_optimizer.capacity.gauge import Belief
+from ptu_optimizer.capacity.belief import Belief, Learned
 from ptu_optimizer.capacity.metric import Minute
-from ptu_optimizer.capacity.reading import Reading
+from ptu_optimizer.capacity.signals import Signal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class Policy:
         self.in_flight = 0
         self.most = surroundings.max_concurrent_calls
 
-    def ask(self, *, now: float, work: float) -> Verdict:
+    def ask(self, *, now: float, work: float, priority: str) -> Verdict:
         raise NotImplementedError
 
     def sent(self, *, now: float, work: float) -> None:
@@ -41,7 +41,7 @@ class Policy:
     def ended(self, *, now: float, reserved: float, used: float | None) -> None:
         self.in_flight -= 1
 
-    def observe(self, reading: Reading, *, now: float) -> None:
+    def observe(self, signal: Signal, *, now: float) -> None:
         """Most do not look."""
 
     def minute(self, minute: Minute) -> None:
@@ -50,5 +50,8 @@ class Policy:
     def belief(self, *, now: float) -> Belief:
         return Belief(value=None, source="none", age=float("inf"), fresh=False)
 
-    def newest_reading(self) -> Reading | None:
+    def tick(self, *, now: float) -> None:
+        """Nothing becomes due by itself."""
+
+    def learned(self, *, now: float) -> Learned | None:
         return None

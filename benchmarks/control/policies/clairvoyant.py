@@ -44,7 +44,7 @@ class Clairvoyant(Policy):
         self._on_the_way: deque[float] = deque()
         self._seen = plant.sent
 
-    def ask(self, *, now: float, work: float) -> Verdict:
+    def ask(self, *, now: float, work: float, priority: str) -> Verdict:
         at = now - EPOCH
         self._plant.settle()
         while self._seen < self._plant.sent and self._on_the_way:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from benchmarks.control.policies.base import Policy, Surroundings
 from ptu_optimizer.capacity.admission import Admit, Verdict, Wait
 from ptu_optimizer.capacity.reading import Kind, Reading
+from ptu_optimizer.capacity.signals import Signal
 
 SHARE = 0.5
 PAUSE_SECONDS = 15.0
@@ -22,7 +23,7 @@ class FixedRate(Policy):
         self._at: float | None = None
         self._paused_until = float("-inf")
 
-    def ask(self, *, now: float, work: float) -> Verdict:
+    def ask(self, *, now: float, work: float, priority: str) -> Verdict:
         if now < self._paused_until:
             return Wait("a pause after a 429", closed=True, retry_at=self._paused_until)
         self._pay(now)
@@ -42,8 +43,8 @@ class FixedRate(Policy):
         super().ended(now=now, reserved=reserved, used=used)
         self._debt += (used or 0.0) - reserved
 
-    def observe(self, reading: Reading, *, now: float) -> None:
-        if reading.kind is Kind.THROTTLED:
+    def observe(self, signal: Signal, *, now: float) -> None:
+        if isinstance(signal, Reading) and signal.kind is Kind.THROTTLED:
             self._paused_until = now + PAUSE_SECONDS
 
     def _pay(self, now: float) -> None:

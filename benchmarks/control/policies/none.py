@@ -7,7 +7,7 @@ from ptu_optimizer.capacity.admission import Admit, Verdict, Wait
 
 
 class NoControl(Policy):
-    def ask(self, *, now: float, work: float) -> Verdict:
+    def ask(self, *, now: float, work: float, priority: str) -> Verdict:
         if self.in_flight < self.most:
             return Admit("there is no control")
         return Wait("the most calls at a time are under way", closed=False, retry_at=None)

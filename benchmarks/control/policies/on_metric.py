@@ -27,7 +27,7 @@ class OnMetric(Policy):
         if self._newest is None or minute.ends_at > self._newest.ends_at:
             self._newest = minute
 
-    def ask(self, *, now: float, work: float) -> Verdict:
+    def ask(self, *, now: float, work: float, priority: str) -> Verdict:
         newest = self._newest
         if newest is None or newest.utilization is None or now - newest.ends_at > BELIEVED_SECONDS:
             return Wait("the metric is unknown", closed=True, retry_at=now + LOOK_AGAIN_SECONDS)
