@@ -16,6 +16,7 @@ examples:
   ./dev test                              everything that must hold before a commit
   ./dev test --python 3.11 tests/local    a part of it, on another Python
   ./dev bench throughput --quick          how fast it is beside the bare SDKs
+  ./dev bench control --quick             how much of what is idle it fills, and at what cost
 
 Needs only Python 3.11, 3.12 or 3.13 with venv. The first run installs what is needed into
 .venv/ and local/azurite/node_modules/ and takes a few minutes.

@@ -9,7 +9,7 @@ from ptu_optimizer.requests.ports import Created
 
 
 def record(record_id: str = "reading:a", **more: object) -> JsonObject:
-    return {"id": record_id, "deployment": "ptu", **more}
+    return {"id": record_id, "deployment": "ptu", "type": "reading", **more}
 
 
 async def read(store: CapacityContainer, *, since: float = 0.0) -> list[JsonObject]:
@@ -113,7 +113,7 @@ async def test_what_nobody_can_read_any_more_is_cleared_and_nothing_else() -> No
 @in_virtual_time
 async def test_a_slot_is_created_once_and_read_a_second_later() -> None:
     ledger = LedgerContainer()
-    slot = {"id": "r:1", "request_id": "r", "slice": "s"}
+    slot: JsonObject = {"id": "r:1", "request_id": "r", "slice": "s"}
     assert await ledger.create(slot) is Created.CREATED
     assert await ledger.create(slot) is Created.REFUSED
     assert await ledger.read("r") == []
