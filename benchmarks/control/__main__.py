@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--ptus",
-        type=_above_zero,
+        type=_count,
         metavar="N",
         help="the deployment's size; of a trace of one's own by default so many that half is idle",
     )

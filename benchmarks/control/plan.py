@@ -26,6 +26,10 @@ PICTURED_BESIDE = "threshold"
 HALF_IDLE = 0.5
 """What a trace of one's own leaves idle of as many PTUs as it is given if none are named."""
 
+LEAST_PTUS = 50
+"""But no fewer: of a deployment that drains in a minute what one batch call costs, no policy could
+fill a part without harm."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
@@ -34,7 +38,7 @@ class Choice:
     traces: tuple[Path, ...] = ()
     scenarios: tuple[str, ...] | None = None
     model: str = MODEL
-    ptus: float | None = None
+    ptus: int | None = None
     bucket_seconds: tuple[float, ...] | None = None
     signals: tuple[Signals, ...] | None = None
     metric: Metric = "level"
@@ -103,7 +107,7 @@ def _half_idle(scenario: Scenario) -> int:
         for call in calls
     )
     a_second = work / calls[-1].at / HALF_IDLE
-    return max(1, math.ceil(a_second / sizing.drain_per_second(1)))
+    return max(LEAST_PTUS, math.ceil(a_second / sizing.drain_per_second(1)))
 
 
 def _ours(choice: Choice) -> Iterator[Row]:

@@ -16,6 +16,9 @@ from ptu_optimizer.requests.deliveries import Delivery
 RETRY_SECONDS = 5.0
 """As the triggers' retry policy says."""
 
+START_WITHIN_SECONDS = 1.0
+"""Processes start one after another: else they would do everything at the same moments."""
+
 RESTART_SECONDS = 5.0
 """From a process's death until another one has its partitions."""
 
@@ -106,8 +109,9 @@ class Fleet:
         self._processes = [make(number, 0) for number in range(count)]
 
     def start(self) -> None:
-        for process in self._processes:
-            process.start()
+        loop = asyncio.get_running_loop()
+        for number, process in enumerate(self._processes):
+            loop.call_later(START_WITHIN_SECONDS * number / len(self._processes), process.start)
 
     def kill(self, wire: Wire) -> None:
         """Kill the process behind a wire, and start its successor a little later."""

@@ -15,7 +15,6 @@ from benchmarks.control.store import VISIBLE_AFTER_SECONDS, CapacityContainer
 from local.demo.trace import Call
 from local.virtual_time import EPOCH
 from ptu_optimizer.capacity.metric import MINUTE_SECONDS, Minute
-from ptu_optimizer.capacity.usage import WINDOW_SECONDS
 from ptu_optimizer.requests.deliveries import DeliveredEvent, Delivery
 from ptu_optimizer.requests.minutes import MINUTE_TTL_SECONDS
 from ptu_optimizer.requests.usage_feed import USAGE, UsageFeed
@@ -24,6 +23,9 @@ Metric = Literal["level", "load"]
 
 EVENT_DELAY_SECONDS = 2.0
 """From an interactive call's start or end to the first decision that can know of it, at least."""
+
+USAGE_BATCH_SECONDS = 0.25
+"""How often a batch of usage events is delivered: so much later may one be."""
 
 USAGE_PARTITIONS = 2
 """Of the hub that the usage events come by."""
@@ -105,9 +107,9 @@ class UsageEvents:
 async def write_usage(
     events: UsageEvents, feed: UsageFeed, plant: Plant, capacity: CapacityContainer
 ) -> None:
-    """For ever: the real usage function's windows, each as late as its newest event has to be."""
+    """For ever: the real usage function's windows, as late as their newest events must be."""
     while True:
-        await asyncio.sleep(WINDOW_SECONDS)
+        await asyncio.sleep(USAGE_BATCH_SECONDS)
         until = plant.settle() - EVENT_DELAY_SECONDS + VISIBLE_AFTER_SECONDS
         for delivery in events.take(until=until):
             for record in feed.take(delivery):

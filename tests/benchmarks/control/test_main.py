@@ -70,7 +70,7 @@ def test_what_cannot_be_played_is_said_and_not_raised(
     [
         pytest.param(["--processes", "0"], id="no process"),
         pytest.param(["--bucket-seconds", "-1"], id="a negative depth"),
-        pytest.param(["--ptus", "nan"], id="no number of PTUs"),
+        pytest.param(["--ptus", "0.5"], id="half a PTU"),
         pytest.param(["--signals", "smoke"], id="a signal that is none"),
         pytest.param(["--model", "gpt-1"], id="a model that is none"),
         pytest.param(["--trace", "x.csv", "--scenarios", "A"], id="both a trace and a scenario"),

@@ -85,6 +85,13 @@ def test_without_a_size_it_gets_one_that_leaves_half_idle(trace: Path) -> None:
     assert custom.ptus == 81
 
 
+def test_a_trace_of_next_to_nothing_gets_the_smallest_size(tmp_path: Path) -> None:
+    file = tmp_path / "silence.csv"
+    file.write_text("seconds,ContextTokens,GeneratedTokens\n0,1,1\n3600,1,1\n")
+    [custom] = scenarios_of(Choice(traces=(file,)))
+    assert custom.ptus == 50
+
+
 def test_a_trace_that_cannot_be_played_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TraceError, match="cannot be read"):
         rows_of(Choice(traces=(tmp_path / "none.csv",)))
