@@ -25,6 +25,7 @@ from .requests.attempt import Attempts
 from .requests.deferral import PublishedMemory
 from .requests.dispatcher import Dispatcher
 from .requests.exchange import CapacityExchange
+from .requests.flow_reports import FlowReports
 from .requests.gate import Gate
 from .requests.health import Health
 from .requests.ids import IdMint
@@ -34,6 +35,7 @@ from .requests.lane import Lane
 from .requests.minutes import MinuteReader
 from .requests.model import ItemRules
 from .requests.outcomes import OutcomeWriter
+from .requests.projection import Projections
 from .requests.records import Ledger
 from .requests.status import RequestStatus
 from .requests.sweep import Sweep
@@ -103,6 +105,11 @@ class Application:
             mint=self._mint,
             ledger=self._ledger,
             blobs=self._services.blobs,
+            projections=Projections(
+                store=self._services.capacity,
+                deployments=[d.name for d in self.settings.deployments],
+                clock=self._clock,
+            ),
             clock=self._clock,
             timing=self._timing,
         )
@@ -145,6 +152,9 @@ class Application:
             clock=self._clock,
             timing=self._timing,
             urgency=Urgency(soon=s.soon_seconds, spillover_lead=s.spillover_lead_seconds),
+            flows=FlowReports(
+                store=self._services.capacity, clock=self._clock, worker=self._worker
+            ),
             worker=self._worker,
         )
 

@@ -335,7 +335,7 @@ class Settings(BaseSettings):
         examples=["300"],
     )
     reading_exchange_seconds: float = Field(
-        1,
+        0.5,
         alias="READING_EXCHANGE_SECONDS",
         gt=0,
         description="how often working processes exchange fresh readings",

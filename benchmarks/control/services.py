@@ -89,8 +89,10 @@ class _Capacity:
     async def write(self, record: JsonObject) -> None:
         await self._wire.reach().capacity.write(record)
 
-    async def changed(self, deployment: str, *, since: float) -> list[JsonObject]:
-        return await self._wire.reach().capacity.changed(deployment, since=since)
+    async def changed(
+        self, deployment: str, *, since: float, kinds: Sequence[str] | None = None
+    ) -> list[JsonObject]:
+        return await self._wire.reach().capacity.changed(deployment, since=since, kinds=kinds)
 
     async def swap(self, record: JsonObject, *, etag: str | None) -> str | None:
         return await self._wire.reach().capacity.swap(record, etag=etag)

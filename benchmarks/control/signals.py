@@ -27,6 +27,9 @@ EVENT_DELAY_SECONDS = 2.0
 USAGE_BATCH_SECONDS = 0.25
 """How often a batch of usage events is delivered: so much later may one be."""
 
+USAGE_STEP_SECONDS = 0.25
+"""How often the usage function is given what has come: a trigger hands over what it has at once."""
+
 USAGE_PARTITIONS = 2
 """Of the hub that the usage events come by."""
 

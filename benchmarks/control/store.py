@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from bisect import bisect_left
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,7 @@ class _Version:
     """One version of a record, from its write until the next one's; times of the loop."""
 
     record_id: str
+    kind: str
     content: bytes
     etag: str
     written_at: float
@@ -72,13 +73,19 @@ class CapacityContainer:
         await asyncio.sleep(ANSWER_SECONDS)
         self.put(record)
 
-    async def changed(self, deployment: str, *, since: float) -> list[JsonObject]:
+    async def changed(
+        self, deployment: str, *, since: float, kinds: Sequence[str] | None = None
+    ) -> list[JsonObject]:
         await asyncio.sleep(ANSWER_SECONDS)
         self.reads += 1
         versions = self._versions.get(deployment, [])
         first = bisect_left(versions, int(since), key=lambda version: version.ts)
         moment = _now() - VISIBLE_AFTER_SECONDS
-        return [one.read() for one in versions[first:] if one.seen_at(moment)]
+        return [
+            one.read()
+            for one in versions[first:]
+            if one.seen_at(moment) and (kinds is None or one.kind in kinds)
+        ]
 
     async def swap(self, record: JsonObject, *, etag: str | None) -> str | None:
         await asyncio.sleep(ANSWER_SECONDS)
@@ -98,6 +105,7 @@ class CapacityContainer:
             known.replaced_at = now
         version = self._newest[place] = _Version(
             record_id=record["id"],
+            kind=record["type"],
             content=orjson.dumps(record),
             etag=f'"{self.writes}"',
             written_at=now,

@@ -6,7 +6,7 @@ Cross-partition queries are neither cheap in Azure nor needed. The SDK's excepti
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from azure.core import MatchConditions
@@ -146,20 +146,22 @@ class CosmosCapacityStore:
         except (AzureError, TimeoutError, OSError) as error:
             raise DependencyUnavailable(SERVICE, _reason(error)) from error
 
-    async def changed(self, deployment: str, *, since: float) -> list[JsonObject]:
-        return await _query(
-            self._container,
-            "SELECT * FROM c WHERE c._ts >= @since",
-            deployment,
-            [{"name": "@since", "value": int(since)}],
-        )
+    async def changed(
+        self, deployment: str, *, since: float, kinds: Sequence[str] | None = None
+    ) -> list[JsonObject]:
+        query = "SELECT * FROM c WHERE c._ts >= @since"
+        parameters: list[dict[str, Any]] = [{"name": "@since", "value": int(since)}]
+        if kinds is not None:
+            query += " AND ARRAY_CONTAINS(@kinds, c.type)"
+            parameters.append({"name": "@kinds", "value": list(kinds)})
+        return await _query(self._container, query, deployment, parameters)
 
-    async def swap(self, record: JsonObject, *, etag: str | None) -> bool:
+    async def swap(self, record: JsonObject, *, etag: str | None) -> str | None:
         try:
             if etag is None:
-                await self._container.create_item(record)
+                written = await self._container.create_item(record)
             else:
-                await self._container.replace_item(
+                written = await self._container.replace_item(
                     record["id"],
                     record,
                     etag=etag,
@@ -170,10 +172,10 @@ class CosmosCapacityStore:
             CosmosAccessConditionFailedError,
             CosmosResourceNotFoundError,
         ):
-            return False
+            return None
         except (AzureError, TimeoutError, OSError) as error:
             raise DependencyUnavailable(SERVICE, _reason(error)) from error
-        return True
+        return str(written["_etag"])
 
 
 def _reason(error: BaseException) -> str:

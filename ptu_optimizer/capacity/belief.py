@@ -59,6 +59,9 @@ class Learned:
     """Whether the utilization metric is a level or a load."""
     header_at_admission: bool
     """Whether the utilization header tells of the moment its call was admitted."""
+    own_minutes: tuple[tuple[int, float], ...] = ()
+    """What all of our calls used in the last minutes: number of the minute (epoch seconds / 60)
+    and seconds of drain. To be subtracted from the metric, which tells of them minutes later."""
     depth_seconds: float | None = None
     """How many seconds of drain fill the bucket; None where that cannot be told."""
 
@@ -76,8 +79,12 @@ class Learned:
     def from_record(cls, record: Mapping[str, Any]) -> Self:
         """Raises InvalidReading, also for a record that lacks a part."""
         try:
-            return cls(**{one.name: record[one.name] for one in fields(cls)})
-        except (KeyError, TypeError) as error:
+            values = {one.name: record[one.name] for one in fields(cls)}
+            values["own_minutes"] = tuple(
+                (int(number), float(used)) for number, used in record["own_minutes"]
+            )
+            return cls(**values)
+        except (KeyError, TypeError, ValueError) as error:
             raise InvalidReading(str(error)) from None
 
 

@@ -208,6 +208,9 @@ class LevelController:
         self._pace.spend(cost - amount)
         if cost > 0.0:
             self._observer.own_used(now, cost)
+        if cost == 0.0:
+            # it never ran, or was refused at once: it has told nothing, so another may probe
+            self._sent_at = -math.inf
         if used and amount > 0.0:
             self._used_share += LEARNING_RATE * (min(1.0, cost / amount) - self._used_share)
 
@@ -283,5 +286,6 @@ class LevelController:
             usual_load=observer.usual_load,
             metric_meaning=observer.meaning.meaning.value,
             header_at_admission=observer.timing.at_admission,
+            own_minutes=observer.own_minutes,
             depth_seconds=observer.depth.seconds,
         )

@@ -25,10 +25,13 @@ SAFETY_SECONDS = 1.5
 HANDOVER_SECONDS = 60.0
 """How long a holder sends while others wait: every partition is read on, in turns."""
 
-NOTICE_SECONDS = 3.0
-"""How far ahead a handover is announced: the successor reads about once a second, a second late."""
+NOTICE_SECONDS = 4.0
+"""How far ahead a handover is announced: the successor reads every two seconds, a second late."""
 
-CANDIDATE_SECONDS = 10.0
+DRY_SECONDS = 4.5
+"""A holder that will have nothing to send in so long hands over in time for others to go on."""
+
+CANDIDATE_SECONDS = 20.0
 """How long a candidate's word counts that it has work."""
 
 RECORD_TTL_SECONDS = 120
@@ -137,11 +140,13 @@ def next_step(
     deployment: str,
     hub: str,
     waiting: int,
+    dry_in: float,
     candidates: Iterable[Candidate],
     monotonic: float,
     now: float,
 ) -> Step:
-    """What this process should write; `waiting` requests stand at its gate."""
+    """What this process should write; `waiting` requests stand at its gate, and at its present pace
+    the last of them leaves in `dry_in` seconds."""
     lease = seen.lease
     age = monotonic - seen.changed_at
     if lease is not None and lease.holder == me and monotonic < seen.ours_until + SAFETY_SECONDS:
@@ -149,6 +154,7 @@ def next_step(
             lease,
             me=me,
             waiting=waiting,
+            dry_in=dry_in,
             candidates=candidates,
             monotonic=monotonic,
             now=now,
@@ -176,6 +182,7 @@ def _as_holder(
     *,
     me: str,
     waiting: int,
+    dry_in: float,
     candidates: Iterable[Candidate],
     monotonic: float,
     now: float,
@@ -189,7 +196,7 @@ def _as_holder(
         for one in candidates
         if one.worker != me and monotonic - one.heard_at < CANDIDATE_SECONDS
     ]
-    if others and (waiting == 0 or now - lease.since >= HANDOVER_SECONDS):
+    if others and (dry_in < DRY_SECONDS or now - lease.since >= HANDOVER_SECONDS):
         longest = min(others, key=lambda one: (one.since, one.worker))
         return Write(
             replace(

@@ -74,7 +74,7 @@ class LevelObserver:
         self._anchor = (-math.inf, 0.0)
         self._own_used: dict[int, float] = {}
         self._own_refused: dict[int, int] = {}
-        self._used_parts: dict[tuple[str, float], tuple[int, float]] = {}
+        self._used_parts: dict[tuple[str, float], tuple[int, float, int]] = {}
         self._event_used: dict[int, float] = {}
         self._played: dict[int, tuple[float, float, float]] = {}
         """By minute, the mean and the lowest level that was played: to hold against the metric."""
@@ -169,7 +169,14 @@ class LevelObserver:
         self._header_load.usual = min(1.0, learned.usual_load)
         self._header_load.now = self._header_load.usual
         self.timing.at_admission = learned.header_at_admission
+        for number, used in learned.own_minutes:
+            self._own_used[number] = max(used, self._own_used.get(number, 0.0))
         self.meaning.meaning = Meaning(learned.metric_meaning)
+
+    @property
+    def own_minutes(self) -> tuple[tuple[int, float], ...]:
+        """What our calls used in the last minutes, here and in other processes."""
+        return tuple(sorted(self._own_used.items())[-8:])
 
     @property
     def usual_load(self) -> float:
@@ -213,7 +220,7 @@ class LevelObserver:
             changed = self._timeline.put(
                 usage.record_id, window.start, window.net / self._rate, ours=usage.ours
             )
-            self._count_used(usage, window.start, window.used / self._rate)
+            self._count_used(usage, window.start, window.used / self._rate, window.refused)
             if usage.ours and self._anchor[0] <= window.start:
                 self.level = max(0.0, self.level + changed)
         if usage.ours or not usage.windows:
@@ -348,10 +355,13 @@ class LevelObserver:
             self.bursts.add(sum(inflow) / BLOCK_SECONDS)
             self._blocks_until = end
 
-    def _count_used(self, usage: Usage, start: float, used: float) -> None:
-        before = self._used_parts.get((usage.record_id, start), (0, 0.0))[1]
-        self._used_parts[usage.record_id, start] = (_minute_of(start), used)
+    def _count_used(self, usage: Usage, start: float, used: float, refused: int) -> None:
+        number = _minute_of(start)
+        _, before, refused_before = self._used_parts.get((usage.record_id, start), (0, 0.0, 0))
+        self._used_parts[usage.record_id, start] = (number, used, refused)
         _add(self._own_used if usage.ours else self._event_used, start, used - before)
+        if usage.ours and refused != refused_before:
+            self._own_refused[number] = self._own_refused.get(number, 0) + refused - refused_before
         if len(self._used_parts) > 4_096:
             oldest = _minute_of(self._at) - 7
             self._used_parts = {k: v for k, v in self._used_parts.items() if v[0] >= oldest}

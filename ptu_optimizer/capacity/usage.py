@@ -102,8 +102,8 @@ def window_start(at: float) -> float:
     return math.floor(at / WINDOW_SECONDS) * WINDOW_SECONDS
 
 
-PUBLISHED_WINDOWS = 20
-"""The newest ten seconds: what a reader missed for as long is in the metric soon."""
+KEPT_WINDOWS = 20
+"""A window is published once, when it is over; a few more are kept than are ever open."""
 
 
 class UsageLog:
@@ -111,7 +111,7 @@ class UsageLog:
 
     def __init__(self) -> None:
         self._windows: dict[float, UsageWindow] = {}
-        self._changed = False
+        self._published: set[float] = set()
 
     def sent(self, *, now: float, work: float) -> None:
         self._add(now, reserved=work, calls=1)
@@ -124,20 +124,23 @@ class UsageLog:
         self._add(now, corrected=cost - reserved, used=cost, refused=int(refused))
 
     def usage(self, *, deployment: str, source: str, now: float, ours: bool) -> Usage | None:
-        """The newest windows that are over; None if none has changed since this was asked."""
-        if not self._changed:
+        """The windows that are over and may be news; None if there are none.
+
+        What happens is booked in the window of its moment, so a window that is over never changes:
+        each is published once, in a record of its own that lives for a minute.
+        """
+        closed = [start for start in self._windows if start < window_start(now)]
+        fresh = [start for start in closed if start not in self._published]
+        if not fresh:
             return None
-        closed = [window for start, window in self._windows.items() if start < window_start(now)]
-        if len(closed) == len(self._windows):
-            self._changed = False
-        if not closed:
-            return None
+        self._published.update(fresh)
+        self._published &= self._windows.keys()
         return Usage(
             deployment=deployment,
-            record_id=f"usage:{source}",
+            record_id=f"usage:{source}:{int(fresh[0] / WINDOW_SECONDS)}",
             source=source,
             ours=ours,
-            windows=tuple(closed[-PUBLISHED_WINDOWS:]),
+            windows=tuple(self._windows[start] for start in fresh),
         )
 
     def _add(
@@ -160,7 +163,6 @@ class UsageLog:
             calls=known.calls + calls,
             refused=known.refused + refused,
         )
-        self._changed = True
-        if len(self._windows) > 2 * PUBLISHED_WINDOWS:
-            newest = sorted(self._windows)[-PUBLISHED_WINDOWS:]
+        if len(self._windows) > 2 * KEPT_WINDOWS:
+            newest = sorted(self._windows)[-KEPT_WINDOWS:]
             self._windows = {start: self._windows[start] for start in newest}

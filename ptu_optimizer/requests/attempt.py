@@ -136,6 +136,7 @@ class Attempts:
         left = started + self._timing.call_limit - self._clock.monotonic()
         if left < self._timing.least_call:
             return await self._release(attempt, why="its lease was nearly over", failures=0)
+        request.invocation.progress.under_way(request.event.request_id)
         result = await self._caller.complete(
             deployment=call.route.lane.deployment,
             body=body,

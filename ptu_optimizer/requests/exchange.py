@@ -44,6 +44,15 @@ OVERLAP_SECONDS = 2.0
 """A record that is as old as the newest may have come after it, and clocks of a store's replicas
 differ a little."""
 
+FOLLOWED = ("lease", "learned", "alert", "minute")
+"""What a process reads that has not the turn; the rest is read when the turn comes."""
+
+HISTORY_SECONDS = 120.0
+"""How far back it then reads: to the end of the newest minute of the metric."""
+
+FOLLOWER_INTERVALS = 4
+"""Who has not the turn looks at so much longer intervals."""
+
 _SIGNALS: dict[str, Callable[[dict[str, Any]], Signal]] = {
     "reading": Reading.from_record,
     "minute": Minute.from_record,
@@ -114,10 +123,12 @@ class CapacityExchange:
                 _log.error("the exchange of capacity failed unexpectedly", exc_info=result)
 
     def _until_next(self) -> float:
-        """The interval, or sooner for a handover that has been announced."""
+        """The interval; sooner for a handover that is announced, later for who has not the turn."""
         now = self._clock.now()
+        leads = any(link.leadership.leads for link in self._links)
+        interval = self._interval if leads else FOLLOWER_INTERVALS * self._interval
         due = [at - now for link in self._links if (at := link.leadership.soonest()) is not None]
-        return max(0.01, min([self._interval, *due]))
+        return max(0.01, min([interval, *due]))
 
 
 class _Link:
@@ -138,6 +149,7 @@ class _Link:
         self._clock = clock
         self._worker = worker
         self._since = 0.0
+        self._led = False
         self._taken: dict[str, str] = {}
         """Etag by id of what was taken in lately: reads overlap."""
         self._sent: Reading | None = None
@@ -146,9 +158,12 @@ class _Link:
     async def once(self) -> None:
         """Take in what is new, tell what is ours. A store that is away costs only freshness."""
         try:
-            for record in await self._store.changed(self._gate.deployment, since=self._since):
-                self._take(record)
+            await self._read()
             await self.leadership.step()
+            if self.leadership.leads and not self._led:
+                # what those who do not send leave out: all of it is needed from now on
+                self._since = max(0.0, self._since - HISTORY_SECONDS)
+                await self._read()
             self._gate.tick()
             await self._send()
         except DependencyUnavailable as error:
@@ -160,6 +175,14 @@ class _Link:
             await self.leadership.release()
         except DependencyUnavailable as error:
             _log.warning("a turn cannot be given up", extra={"reason": error.reason})
+
+    async def _read(self) -> None:
+        self._led = self.leadership.leads
+        kinds = None if self._led else FOLLOWED
+        records = await self._store.changed(self._gate.deployment, since=self._since, kinds=kinds)
+        # a minute of the metric is understood by what is known of our own calls in it
+        for record in sorted(records, key=lambda record: record.get("type") == "minute"):
+            self._take(record)
 
     def _take(self, record: JsonObject) -> None:
         at, etag = float(record.get("_ts") or 0.0), str(record.get("_etag") or "")

@@ -26,6 +26,10 @@ from .line import Line
 PERMIT_SECONDS = 900.0
 """A permit that has not ended by then has been lost: its call is over, whatever became of it."""
 
+PACE_SECONDS = 10.0
+MOST_ADMITTED = 1_024
+"""How fast requests leave is told from those that passed in so long, of at most so many."""
+
 TURN_PATIENCE_SECONDS = 600.0
 """How long a request waits while another process has the turn. Nothing is won by publishing it
 again: what stands behind it in its partition could not be sent from here either."""
@@ -112,6 +116,8 @@ class Gate:
         self._open_permits = 0
         self._waiting: dict[str, int] = {}
         self._numbers = itertools.count()
+        self._admitted: deque[float] = deque(maxlen=MOST_ADMITTED)
+        """When the last ones passed, monotonic."""
         self._own_reading: Reading | None = None
         self._closed_since: float | None = None
         self._why = "waiting for its turn"
@@ -170,6 +176,15 @@ class Gate:
     def waiting(self, hub: str) -> int:
         """How many requests of a hub stand here."""
         return self._waiting.get(hub, 0)
+
+    def dry_in(self, hub: str) -> float:
+        """Seconds until nothing of a hub waits here, at the pace of the last seconds."""
+        waiting = self.waiting(hub)
+        if waiting == 0:
+            return 0.0
+        now = self._clock.monotonic()
+        lately = sum(1 for at in self._admitted if now - at <= PACE_SECONDS)
+        return waiting * PACE_SECONDS / lately if lately else float("inf")
 
     @property
     def hubs(self) -> list[str]:
@@ -286,6 +301,7 @@ class Gate:
         permit = Permit(self, waiter.work, at=now)
         self._permits.append(permit)
         self._open_permits += 1
+        self._admitted.append(self._clock.monotonic())
         self._controller.sent(now=now, work=waiter.work)
         self._log.sent(now=now, work=waiter.work)
         waiter.passed.set_result(permit)

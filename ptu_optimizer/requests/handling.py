@@ -15,6 +15,7 @@ from ptu_optimizer.errors import DependencyUnavailable
 from .attempt import Attempts, Next, Released
 from .deferral import PublishedMemory
 from .events import REQUESTS_LATER, REQUESTS_SOON
+from .flow_reports import FlowReports, Passing
 from .gate import Patience, Permit
 from .ids import slice_of_request
 from .in_hand import InHand
@@ -49,6 +50,7 @@ class RequestHandler:
         clock: Clock,
         timing: Timing,
         urgency: Urgency,
+        flows: FlowReports,
         worker: str,
     ) -> None:
         self._lanes = lanes
@@ -61,6 +63,7 @@ class RequestHandler:
         self._clock = clock
         self._timing = timing
         self._urgency = urgency
+        self._flows = flows
         self._worker = worker
 
     async def handle(self, request: InHand) -> None:
@@ -72,6 +75,11 @@ class RequestHandler:
         event = request.event
         if self._memory.is_stale(event):
             return
+        with self._flows.in_hand(request) as passing:
+            await self._bring_on(request, passing)
+
+    async def _bring_on(self, request: InHand, passing: Passing) -> None:
+        event = request.event
         due = event.not_before or 0.0
         why = event.why or ""
         step: Next | Ended = Claim(1, 0)
@@ -101,6 +109,7 @@ class RequestHandler:
                     )
                     return
                 case Released():
+                    request.invocation.progress.waits_again(event.request_id)
                     claim, due, why = Claim(step.n, step.failures), step.not_before, step.why
                 case Claim():
                     claim = step
@@ -119,6 +128,8 @@ class RequestHandler:
                 return
             came = self._clock.monotonic()
             passed = await self._enter(request, route)
+            if not route.spilled_over:
+                passing.left(started=not isinstance(passed, str))
             if isinstance(passed, str):
                 if not why or self._clock.monotonic() > came:
                     why = passed  # else it was out of time already: what it waited for stands
@@ -147,9 +158,10 @@ class RequestHandler:
         pause = self._timing.deferral_interval(event.deferrals)
         if now < event.deadline:
             pause = min(pause, event.deadline - now)  # it expires in time
-        hub = REQUESTS_LATER
+        hub, leaves_at = REQUESTS_LATER, None
         route = self._route(request, why)
         if route is not None and route.leaves_at != STAYS:
+            leaves_at = route.leaves_at
             pause = route.pause(pause, now=now)
             if route.spilled_over:
                 pause = max(self._timing.first_deferral, pause)
@@ -169,6 +181,9 @@ class RequestHandler:
                 "at": now,
                 "not_before": not_before,
                 "why": why,
+                "hub": hub,
+                "deployment": event.deployment,
+                "leaves_at": leaves_at,
                 "ttl": max(1, int(request.group.ends_at - now)),
             }
         )

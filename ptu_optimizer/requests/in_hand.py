@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .deferral import Rescheduler
 from .deliveries import DeliveredEvent, Delivery, Report
 from .events import REQUESTS_LATER, RequestEvent
 from .ids import GroupId
 from .ledger import Sighting
+from .progress import Progress
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,6 +21,7 @@ class Invocation:
     rescheduler: Rescheduler
     until: float
     """Monotonic: after this no new work is started."""
+    progress: Progress = field(default_factory=Progress)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -28,7 +28,7 @@ from .ports import CapacityStore
 
 _log = logger("leadership")
 
-CANDIDATE_INTERVAL_SECONDS = 4.0
+CANDIDATE_INTERVAL_SECONDS = 7.0
 """How often a process that waits for its turn says so."""
 
 CANDIDATE_TTL_SECONDS = 30
@@ -86,6 +86,14 @@ class Leadership:
             if lease is not None and lease.holder == self._worker and not lease.successor:
                 await self._write(hub, replace(lease, holder="", serial=lease.serial + 1))
 
+    @property
+    def leads(self) -> bool:
+        """Whether this process has a turn, or has been named for the next."""
+        return any(
+            seen.lease is not None and self._worker in (seen.lease.holder, seen.lease.successor)
+            for seen in self._seen.values()
+        )
+
     def soonest(self) -> float | None:
         """Wall time of the next announced handover that concerns us, to be on time for it."""
         now = self._clock.now()
@@ -126,6 +134,7 @@ class Leadership:
             deployment=self._gate.deployment,
             hub=hub,
             waiting=waiting,
+            dry_in=self._gate.dry_in(hub),
             candidates=self._candidates.get(hub, {}).values(),
             monotonic=monotonic,
             now=now,

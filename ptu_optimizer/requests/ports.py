@@ -145,10 +145,12 @@ class CapacityStore(Protocol):
         """Upsert. Raises DependencyUnavailable."""
         ...
 
-    async def changed(self, deployment: str, *, since: float) -> list[JsonObject]:
+    async def changed(
+        self, deployment: str, *, since: float, kinds: Sequence[str] | None = None
+    ) -> list[JsonObject]:
         """Every record of a deployment written at or after `since`, which is compared with the
-        records' `_ts` (the store's clock, whole seconds); 0.0 for all. Raises
-        DependencyUnavailable.
+        records' `_ts` (the store's clock, whole seconds); 0.0 for all. Of these `type`s only, if
+        `kinds` is given. Raises DependencyUnavailable.
         """
         ...
 

@@ -10,10 +10,13 @@ import orjson
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import AppError, DependencyUnavailable, unavailable
 
+from .events import REQUESTS_LATER
+from .flow_reports import place_of
 from .ids import ForgedId, IdMint, RequestId
 from .ledger import Kind, Slot, State, fold, head, may_end, new_token
 from .model import JsonObject
 from .ports import BlobStore, Created
+from .projection import Projections, Waiting
 from .records import Ledger, Records
 from .timing import Timing
 from .waiting import reason
@@ -23,11 +26,19 @@ FIRST_RETRY_SECONDS = 0.2
 
 class RequestStatus:
     def __init__(
-        self, *, mint: IdMint, ledger: Ledger, blobs: BlobStore, clock: Clock, timing: Timing
+        self,
+        *,
+        mint: IdMint,
+        ledger: Ledger,
+        blobs: BlobStore,
+        projections: Projections,
+        clock: Clock,
+        timing: Timing,
     ) -> None:
         self._mint = mint
         self._ledger = ledger
         self._blobs = blobs
+        self._projections = projections
         self._clock = clock
         self._timing = timing
 
@@ -150,7 +161,7 @@ class RequestStatus:
             "failures": folded.failures,
             "deferrals": deferral["deferrals"] if deferral else 0,
             "duplicate_calls": sum(a.get("type") == "duplicate" for a in records.annotations),
-            "waiting": None if ended else _waiting(folded.state, top, deferral),
+            "waiting": None,
             "history": [_entry(slot) for slot in sorted(records.slots, key=lambda s: s.n)],
             "response": None,
             "error": None,
@@ -158,7 +169,33 @@ class RequestStatus:
         if top is not None and ended:
             view["response"] = await self._response(top)
             view["error"] = top.details.get("error")
+        elif folded.state is not State.DISPATCHING:
+            view["waiting"] = await self._waiting(request, top, deferral, labels)
         return view
+
+    async def _waiting(
+        self, request: RequestId, top: Slot | None, deferral: JsonObject | None, labels: JsonObject
+    ) -> JsonObject:
+        """Why it waits, and how long it probably will."""
+        why, not_before = reason(top, deferral)
+        last = deferral or {}
+        known = Waiting(
+            place=place_of(request.group, request.text),
+            deployment=last.get("deployment", labels.get("deployment")),
+            hub=last.get("hub", None if top is None else REQUESTS_LATER),
+            not_before=not_before,
+        )
+        projection = await self._projections.of(known)
+        seconds = projection.seconds
+        start = None if seconds is None else self._clock.now() + seconds
+        return {
+            "why": why,
+            "not_before": None if not_before is None else _time(not_before),
+            "leaves_at": None if last.get("leaves_at") is None else _time(last["leaves_at"]),
+            "projected_seconds": None if seconds is None else round(seconds, 1),
+            "projected_start": None if start is None else _time(start),
+            "projection": projection.text,
+        }
 
     async def _response(self, top: Slot) -> Any:
         if "blob" not in top.details:
@@ -189,13 +226,6 @@ def _away(error: DependencyUnavailable) -> AppError:
     return unavailable(
         f"{error.service} cannot be reached. Try again.", code="dependency_unavailable"
     )
-
-
-def _waiting(state: State, top: Slot | None, deferral: JsonObject | None) -> JsonObject | None:
-    if state is State.DISPATCHING:
-        return None
-    why, not_before = reason(top, deferral)
-    return {"why": why, "not_before": None if not_before is None else _time(not_before)}
 
 
 def _labels(records: Records) -> JsonObject:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from ptu_optimizer.errors import DependencyUnavailable
@@ -121,19 +121,25 @@ class FakeCapacity:
         self.writes += 1
         self.records[record["deployment"], record["id"]] = copy.deepcopy(record)
 
-    async def changed(self, deployment: str, *, since: float) -> list[JsonObject]:
+    async def changed(
+        self, deployment: str, *, since: float, kinds: Sequence[str] | None = None
+    ) -> list[JsonObject]:
         self._reach()
-        return [copy.deepcopy(r) for (place, _), r in self.records.items() if place == deployment]
+        return [
+            copy.deepcopy(record)
+            for (place, _), record in self.records.items()
+            if place == deployment and (kinds is None or record["type"] in kinds)
+        ]
 
-    async def swap(self, record: JsonObject, *, etag: str | None) -> bool:
+    async def swap(self, record: JsonObject, *, etag: str | None) -> str | None:
         self._reach()
         place = (record["deployment"], record["id"])
         known = self.records.get(place)
         if (known.get("_etag") if known is not None else None) != etag:
-            return False
+            return None
         self.writes += 1
         self.records[place] = {**copy.deepcopy(record), "_etag": str(self.writes)}
-        return True
+        return str(self.writes)
 
     def _reach(self) -> None:
         if self.away:

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import orjson
+
 from local.virtual_time import VirtualClock
 from ptu_optimizer.capacity.admission import SlowDownLimits
 from ptu_optimizer.capacity.controller import LevelController
@@ -18,6 +20,7 @@ from ptu_optimizer.requests.deferral import PublishedMemory
 from ptu_optimizer.requests.deliveries import Delivery, Report
 from ptu_optimizer.requests.dispatcher import Dispatcher
 from ptu_optimizer.requests.exchange import CapacityExchange
+from ptu_optimizer.requests.flow_reports import FlowReports
 from ptu_optimizer.requests.gate import Gate
 from ptu_optimizer.requests.inputs import Inputs
 from ptu_optimizer.requests.intake import Intake, IntakeLimits
@@ -36,6 +39,7 @@ from ptu_optimizer.requests.ports import (
     Transient,
     Usage,
 )
+from ptu_optimizer.requests.projection import Projections
 from ptu_optimizer.requests.records import Ledger
 from ptu_optimizer.requests.status import RequestStatus
 from ptu_optimizer.requests.sweep import Sweep
@@ -136,7 +140,7 @@ class Process:
             memory=self.memory,
             exchange=CapacityExchange(
                 gates={DEPLOYMENT: self.gate},
-                store=_NoReadings(),
+                store=_Capacity(self),
                 clock=clock,
                 worker=name,
                 interval_seconds=30,
@@ -144,6 +148,7 @@ class Process:
             clock=clock,
             timing=timing,
             urgency=URGENCY,
+            flows=FlowReports(store=_Capacity(self), clock=clock, worker=name),
             worker=name,
         )
         self.intake = Intake(
@@ -165,7 +170,12 @@ class Process:
             timing=timing,
         )
         self.status = RequestStatus(
-            mint=world.mint, ledger=self.ledger, blobs=blobs, clock=clock, timing=timing
+            mint=world.mint,
+            ledger=self.ledger,
+            blobs=blobs,
+            projections=Projections(store=_Capacity(self), deployments=[DEPLOYMENT], clock=clock),
+            clock=clock,
+            timing=timing,
         )
         self.sweep = Sweep(
             mint=world.mint,
@@ -384,14 +394,21 @@ class _Estimator(TokenEstimator):
         return None
 
 
-class _NoReadings:
-    """`CapacityStore`: readings of other processes play no part in the ledger."""
+class _Capacity:
+    """`CapacityStore`: signals of other processes play no part in the ledger; how fast requests
+    move is told."""
+
+    def __init__(self, process: Process) -> None:
+        self._flows = process.world.flows
 
     async def write(self, record: JsonObject) -> None:
-        return None
+        if record["type"] == "flow":
+            self._flows[record["id"]] = orjson.loads(orjson.dumps(record))
 
-    async def changed(self, deployment: str, *, since: float) -> list[JsonObject]:
-        return []
+    async def changed(
+        self, deployment: str, *, since: float, kinds: Sequence[str] | None = None
+    ) -> list[JsonObject]:
+        return [record for record in self._flows.values() if record["deployment"] == deployment]
 
     async def swap(self, record: JsonObject, *, etag: str | None) -> str | None:
         return "an etag"
