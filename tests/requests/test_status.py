@@ -10,11 +10,12 @@ from ptu_optimizer.errors import AppError, DependencyUnavailable
 from ptu_optimizer.requests.ids import IdMint, slice_of_request
 from ptu_optimizer.requests.ledger import Kind, Slot
 from ptu_optimizer.requests.model import JsonObject
+from ptu_optimizer.requests.projection import Projections
 from ptu_optimizer.requests.records import Ledger
 from ptu_optimizer.requests.status import RequestStatus
 from ptu_optimizer.requests.timing import Timing
 from ptu_optimizer.requests.waiting import QUEUED_WHY
-from tests.support.stores import FakeBlobs, FakeRequests
+from tests.support.stores import FakeBlobs, FakeCapacity, FakeRequests
 
 TIMING = Timing(call_limit=300, write_budget=30, skew=30, hold=30, invocation_budget=120)
 MINT = IdMint(b"a key of this test")
@@ -61,12 +62,16 @@ class Scene:
     def __init__(self, *records: Slot | JsonObject, store: FakeRequests | None = None) -> None:
         self.store = store or FakeRequests()
         self.blobs = FakeBlobs()
+        self.capacity = FakeCapacity()
         self.clock = VirtualClock()
         self.put(*records)
         self.status = RequestStatus(
             mint=MINT,
             ledger=Ledger(store=self.store, clock=self.clock),
             blobs=self.blobs,
+            projections=Projections(
+                store=self.capacity, deployments=["ptu", "other"], clock=self.clock
+            ),
             clock=self.clock,
             timing=TIMING,
         )

@@ -81,6 +81,8 @@ class World:
         self.requests = Container(self, key="slice")
         self.groups = Container(self, key="bucket")
         self.blobs: dict[str, bytes] = {}
+        self.flows: dict[str, JsonObject] = {}
+        """What processes tell of how fast requests move, by record id."""
         self.hub_down_until = 0.0
         self.hubs = Hubs(self, skew=skews[2])
         self._promised: dict[str, list[str]] = {}
