@@ -25,14 +25,18 @@ from .ids import ForgedId, IdMint
 from .in_hand import InHand, Invocation
 from .inputs import Inputs
 from .lane import Lane
+from .model import JsonObject
 from .outcomes import OutcomeHasNoPlace, OutcomeWriter
 from .ports import Publisher, PublishFailed
+from .progress import FULL_BATCH_EVENTS
 from .records import Ledger
 from .timing import Timing
 from .tokens import TokenEstimator
 from .urgency import Urgency
 
 _log = logger("dispatcher")
+
+_Task = asyncio.Task[Exception | None]
 
 
 class Dispatcher:
@@ -61,6 +65,9 @@ class Dispatcher:
         self._publisher = publisher
         self._memory = memory
         self._exchange = exchange
+        self._trails: set[asyncio.Task[None]] = set()
+        self._late: list[JsonObject] = []
+        """Annotations of calls that outlived their batch."""
         self._flows = flows
         self._clock = clock
         self._timing = timing
@@ -99,17 +106,50 @@ class Dispatcher:
         await self._estimator.ready()
         async with self._exchange.active(), self._flows.active():
             requests = await self._results_first(invocation)
-            failed = [
-                failure
-                for failure in await asyncio.gather(*map(self._guarded, requests))
-                if failure is not None
-            ]
+            tasks = [self._begin(request) for request in requests]
+            if len(delivery.events) >= FULL_BATCH_EVENTS:
+                await invocation.progress.moved_on()
+            elif tasks:
+                await asyncio.wait(tasks)
             await invocation.rescheduler.flushed()
-        if failed:
-            raise failed[0]
+        trailing = [task for task in tasks if not task.done()]
+        if trailing:
+            self._trail(invocation, trailing)
+        for failure in (task.result() for task in tasks if task.done()):
+            if failure is not None:
+                raise failure
+        report = invocation.report
+        report.annotations += self._late
+        self._late = []
         if delivery.events:
-            invocation.report.positions.append(delivery.position(now=self._clock.now()))
-        return invocation.report
+            report.positions.append(delivery.position(now=self._clock.now()))
+        return report
+
+    def _begin(self, request: InHand) -> _Task:
+        progress, request_id = request.invocation.progress, request.event.request_id
+        progress.begins(request_id)
+        task = asyncio.create_task(self._guarded(request))
+        task.add_done_callback(lambda _: progress.done(request_id))
+        return task
+
+    def _trail(self, invocation: Invocation, tasks: Sequence[_Task]) -> None:
+        """Let calls go on whose batch has returned; what they leave behind is the next one's."""
+        trail = asyncio.create_task(self._trailing(invocation, tasks))
+        self._trails.add(trail)
+        trail.add_done_callback(self._trails.discard)
+
+    async def _trailing(self, invocation: Invocation, tasks: Sequence[_Task]) -> None:
+        known = len(invocation.report.annotations)
+        async with self._exchange.active(), self._flows.active():
+            failures = list(filter(None, await asyncio.gather(*tasks)))
+            try:
+                await invocation.rescheduler.flushed()
+            except PublishFailed as error:
+                failures.append(error)
+        for failure in failures:
+            # their batch is gone: the sweep finds them when their leases have ended
+            _log.error("a call that outlived its batch left no outcome", exc_info=failure)
+        self._late += invocation.report.annotations[known:]
 
     async def _results_first(self, invocation: Invocation) -> list[InHand]:
         """Decode, and write result events before any take-over behind them can be decided (5)."""

@@ -109,6 +109,7 @@ class RequestHandler:
                     )
                     return
                 case Released():
+                    request.invocation.progress.waits_again(event.request_id)
                     claim, due, why = Claim(step.n, step.failures), step.not_before, step.why
                 case Claim():
                     claim = step
