@@ -31,6 +31,9 @@ FRESH_SECONDS = 1.0
 EVENTS_SILENT_SECONDS = 300.0
 """So long a silent usage stream is taken for silent clients, if the metric does not object."""
 
+LAG_SECONDS = 10.0
+"""How late usage events are is told by those of so many seconds."""
+
 STRAGGLER_SECONDS = 5.0
 """Usage events that come this much later than the others still find their place."""
 
@@ -85,7 +88,7 @@ class LevelObserver:
         """A 429 that surprised us: when, and what was believed before."""
         self._header_load = HeaderLoad()
         self._event_load = 0.0
-        self._lags: deque[tuple[float, float]] = deque(maxlen=64)
+        self._lags: deque[tuple[float, float]] = deque(maxlen=256)
         self._events_trusted = False
         self._blocks_until = -math.inf
         self.timing = HeaderTiming()
@@ -225,7 +228,8 @@ class LevelObserver:
                 self.level = max(0.0, self.level + changed)
         if usage.ours or not usage.windows:
             return
-        newest = max(window.start for window in usage.windows) + WINDOW_SECONDS
+        # up to the middle of the newest window: more of that one may come
+        newest = max(window.start for window in usage.windows) + WINDOW_SECONDS / 2
         newest = min(newest, now)
         self._lags.append((now, now - newest))
         self._events_trusted = True
@@ -277,7 +281,7 @@ class LevelObserver:
 
     def _horizon(self, now: float) -> float:
         """Up to when the events are complete: as late as they came lately."""
-        lag = max((lag for at, lag in self._lags if now - at <= 60.0), default=None)
+        lag = max((lag for at, lag in self._lags if now - at <= LAG_SECONDS), default=None)
         if lag is None:
             lag = max((lag for _, lag in self._lags), default=0.0)
         return now - lag

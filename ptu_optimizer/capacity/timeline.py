@@ -83,8 +83,8 @@ class Timeline:
     ) -> Played:
         """The level at `end` if it was `level` at `start`.
 
-        The others' inflow is what is known up to `known_until` (times `gain`), and `others` a
-        second after it.
+        The others' inflow is what is known up to `known_until` (times `gain`); after it `others` a
+        second, or what is known already if that is more.
         """
         if end <= start:
             return Played(level, level, level, 0.0)
@@ -101,7 +101,8 @@ class Timeline:
                 if number == first:  # the part before `start` is in `level` already
                     inflow *= span / WINDOW_SECONDS
             else:
-                inflow = others * span
+                # not complete yet: what is known of it may be more than was to be expected
+                inflow = max(others * span, gain * known.get(number, 0.0))
             if number != first or began == number * WINDOW_SECONDS:
                 inflow += own.get(number, 0.0)
             else:
