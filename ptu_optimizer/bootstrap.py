@@ -151,7 +151,7 @@ class Application:
             ),
             clock=self._clock,
             timing=self._timing,
-            urgency=Urgency(soon=s.soon_seconds, spillover_lead=s.spillover_lead_seconds),
+            urgency=self._urgency,
             flows=FlowReports(
                 store=self._services.capacity, clock=self._clock, worker=self._worker
             ),
@@ -178,6 +178,7 @@ class Application:
             timing=self._timing,
             longest_deadline_seconds=self.settings.hub_retention_seconds,
             pause_seconds=SWEEP_PAUSE_SECONDS,
+            urgency=self._urgency,
         )
 
     @cached_property
@@ -242,6 +243,11 @@ class Application:
             hold=s.hold_seconds,
             invocation_budget=s.invocation_budget_seconds,
         )
+
+    @cached_property
+    def _urgency(self) -> Urgency:
+        s = self.settings
+        return Urgency(soon=s.soon_seconds, spillover_lead=s.spillover_lead_seconds)
 
     @cached_property
     def _mint(self) -> IdMint:

@@ -18,7 +18,7 @@ from ptu_optimizer.telemetry import logger
 from .events import REQUESTS, REQUESTS_SOON, encode_inline, first_event
 from .ids import GroupId, IdMint
 from .inputs import PackedInputs, inputs_blob, pack
-from .model import Item, ItemRules, JsonObject, Priority, Problem, parse_item
+from .model import Item, ItemRules, JsonObject, Priority, Problem, Spillover, parse_item
 from .ports import BlobStore, Created, GroupStore, Outgoing, Publisher, PublishFailed
 from .timing import Timing
 
@@ -239,6 +239,9 @@ class Intake:
             "count": len(items),
             "earliest_deadline": min(deadlines),
             "latest_deadline": max(deadlines),
+            "earliest_spillover": min(
+                (i.deadline for i in items if i.spillover is not Spillover.NEVER), default=None
+            ),
             "in_blob": packed.in_blob,
             "ttl": max(1, int(group.ends_at - now)),
         }

@@ -43,6 +43,7 @@ BUCKET_FIELDS = (
     "created_at",
     "earliest_deadline",
     "latest_deadline",
+    "earliest_spillover",
     "in_blob",
     "hub",
     "partition",

@@ -9,21 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-import orjson
-
 from ptu_optimizer.clock import Clock
-from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.telemetry import logger
 
-from .deferral import publish_again
-from .events import REQUESTS_LATER, RequestEvent, first_event
-from .ids import REQUESTS_PER_SLICE, ForgedId, GroupId, IdMint, bucket_of, slice_of
-from .inputs import InputMissing, Inputs, PackedInputs
-from .ledger import Kind, Slot, head, is_slot, may_end, new_token
-from .model import Item, JsonObject, Spillover
-from .ports import Created, GroupStore, LedgerStore, Publisher, PublishFailed
+from .events import REQUESTS_LATER, REQUESTS_SOON, RequestEvent
+from .ids import REQUESTS_PER_SLICE, ForgedId, IdMint, bucket_of, slice_of
+from .inputs import InputMissing, Inputs
+from .leaving import Leaving
+from .ledger import Kind, Slot, head, may_end, new_token
+from .model import JsonObject, Spillover
+from .ports import Created, GroupStore, LedgerStore, Publisher
 from .records import Ledger
+from .republish import LEAVING, LOST, GroupWork, Republisher
 from .timing import Timing
+from .urgency import Urgency
 from .waiting import deadline_exceeded, reason
 from .watermark import Watermark
 
@@ -34,27 +33,6 @@ HTTP_LIMIT_SECONDS = 230.0
 
 LONGEST_PAUSE_SECONDS = 3_600.0
 BUCKET_SECONDS = 3_600
-
-
-@dataclass(slots=True)
-class _Slice:
-    """What the records of one slice say, request by request."""
-
-    slots: dict[str, list[Slot]] = field(default_factory=dict)
-    deferrals: dict[str, JsonObject] = field(default_factory=dict)
-    """The annotation of each request's last copy."""
-    marks: list[float] = field(default_factory=list)
-
-    def last_known_publication(self, request_id: str, group_published: float) -> float:
-        """The latest time at which an event of the request was surely, or maybe, published."""
-        top = head(self.slots.get(request_id, ()))
-        deferred_at: float = self.deferrals.get(request_id, {}).get("at", 0.0)
-        return max(
-            group_published,
-            deferred_at,
-            top.at if top is not None else 0.0,
-            *self.marks,
-        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,21 +60,23 @@ class Sweep:
         timing: Timing,
         longest_deadline_seconds: float,
         pause_seconds: float,
+        urgency: Urgency,
         run_seconds: float = 240.0,
     ) -> None:
         """`pause_seconds`: between two looks at a young group, and before a second publication;
         both grow. `run_seconds`: a run ends after it, the next goes on where it ended."""
         self._mint = mint
         self._groups = groups
-        self._store = store
         self._ledger = ledger
-        self._inputs = inputs
-        self._publisher = publisher
+        self._again = Republisher(
+            groups=groups, store=store, inputs=inputs, publisher=publisher, clock=clock
+        )
         self._watermark = watermark
         self._clock = clock
         self._timing = timing
         self._longest = longest_deadline_seconds
         self._pause = pause_seconds
+        self._leaving = Leaving(urgency=urgency, again=self._again)
         self._run_seconds = run_seconds
         self._finished_until: dict[str, float] = {}
         self._next_look: dict[str, float] = {}
@@ -169,7 +149,7 @@ class Sweep:
             self._next_look[record["id"]] = now + LONGEST_PAUSE_SECONDS
             return
         run.looked_at += 1
-        work = _GroupWork(group=group, record=record)
+        work = GroupWork(group=group, record=record)
         ended = 0
         for start in range(0, group.count, REQUESTS_PER_SLICE):
             size = min(REQUESTS_PER_SLICE, group.count - start)
@@ -189,19 +169,21 @@ class Sweep:
             return
         age = now - group.created_at
         pause = min(LONGEST_PAUSE_SECONDS, max(self._pause, age / 10))
-        due = now + pause
-        if now < record["earliest_deadline"]:
-            due = min(due, record["earliest_deadline"])
+        due = min(now + pause, work.look_at)
+        for at in (record["earliest_deadline"], self._leaving.begins_at(work)):
+            if now < at:
+                due = min(due, at)
         self._next_look[group.text] = due
 
-    async def _sweep_slice(self, work: _GroupWork, start: int, size: int, run: _Run) -> int:
+    async def _sweep_slice(self, work: GroupWork, start: int, size: int, run: _Run) -> int:
         """Returns how many requests of the slice have their outcome."""
         slice_id = slice_of(work.group.text, start)
-        known = await self._read_slice(slice_id)
+        known = await self._again.read(slice_id)
         now = self._clock.now()
         group_published = work.record["created_at"] + HTTP_LIMIT_SECONDS
         ended = 0
         lost: list[int] = []
+        leaving: list[RequestEvent] = []
         for index in range(start, start + size):
             request_id = work.group.request_id(index)
             slots = known.slots.get(request_id, ())
@@ -214,30 +196,27 @@ class Sweep:
                 continue  # a live attempt
             if now >= work.record["latest_deadline"] or (
                 now >= work.record["earliest_deadline"]
-                and now >= (await self._item(work, index)).deadline
+                and now >= (await self._again.item(work, index)).deadline
             ):
                 deferral = known.deferrals.get(request_id)
                 ended += await self._expire(work, index, n, top, deferral, run)
+            elif event := await self._leaving.event(work, index, known, now=now):
+                leaving.append(event)
             elif (
                 known.last_known_publication(request_id, group_published)
                 < run.watermark - self._timing.skew
             ):
                 lost.append(index)
-        if lost and self._may_publish(known.marks, now):
-            await self._publish_again(work, slice_id, lost, known, run)
+        if leaving:
+            run.published += await self._again.publish(
+                work, leaving, known, kind=LEAVING, hub=REQUESTS_SOON
+            )
+        if lost and self._may_publish(known.marks[LOST], now):
+            events = [await self._again.event(work, index, known) for index in lost]
+            run.published += await self._again.publish(
+                work, events, known, kind=LOST, hub=REQUESTS_LATER
+            )
         return ended
-
-    async def _read_slice(self, slice_id: str) -> _Slice:
-        known = _Slice()
-        async for record in self._store.slice(slice_id):
-            if is_slot(record):
-                slot = Slot.from_record(record)
-                known.slots.setdefault(slot.request_id, []).append(slot)
-            elif record.get("type") == "deferral":
-                known.deferrals[record["request_id"]] = record
-            elif record.get("type") == "sweep":
-                known.marks.append(record["at"])
-        return known
 
     def _may_publish(self, marks: Sequence[float], now: float) -> bool:
         """At growing intervals (11)."""
@@ -246,51 +225,9 @@ class Sweep:
         pause = min(LONGEST_PAUSE_SECONDS, self._pause * 2 ** min(len(marks), 16))
         return bool(now >= max(marks) + pause)
 
-    async def _publish_again(
-        self, work: _GroupWork, slice_id: str, lost: Sequence[int], known: _Slice, run: _Run
-    ) -> None:
-        packed = await self._packed(work)
-        now = self._clock.now()
-        mark: JsonObject = {
-            "id": f"{slice_id}:sweep:{len(known.marks)}",
-            "slice": slice_id,
-            "type": "sweep",
-            "at": now,
-            "requests": len(lost),
-            "ttl": max(1, int(work.group.ends_at - now)),
-        }
-        if await self._store.create(mark) is not Created.CREATED:
-            return  # another sweep does this round, or nobody knows: the next round will
-        events: list[RequestEvent] = []
-        for index in lost:
-            request_id = work.group.request_id(index)
-            top = head(known.slots.get(request_id, ()))
-            slot = 1
-            if top is not None:
-                slot = top.n + 1 if top.kind is Kind.RELEASED else top.n
-            event = first_event(
-                request_id,
-                await self._item(work, index),
-                inline=packed.is_inline(index),
-                blob=packed.ranges[index],
-            )
-            deferrals = known.deferrals.get(request_id, {}).get("deferrals", -1) + 1
-            events.append(event.model_copy(update={"slot": slot, "deferrals": deferrals}))
-        try:
-            await publish_again(self._publisher, REQUESTS_LATER, events)
-            run.published += len(events)
-        except PublishFailed as error:
-            run.published += error.sent
-            raise DependencyUnavailable("Event Hubs", error.reason) from None
-        finally:
-            _log.warning(
-                "published again what had lost its event",
-                extra={"group": work.group.text, "requests": len(lost)},
-            )
-
     async def _expire(
         self,
-        work: _GroupWork,
+        work: GroupWork,
         index: int,
         n: int,
         top: Slot | None,
@@ -300,7 +237,7 @@ class Sweep:
         details: JsonObject = {}
         spillover = None
         try:
-            item = await self._item(work, index)
+            item = await self._again.item(work, index)
             details |= {"custom_id": item.custom_id, "metadata": item.metadata}
             if item.spillover is Spillover.BEFORE_DEADLINE:
                 spillover = "pay-as-you-go could not take it in time"
@@ -326,21 +263,6 @@ class Sweep:
         run.expired += 1
         return 1
 
-    async def _packed(self, work: _GroupWork) -> PackedInputs:
-        """Raises InputMissing, DependencyUnavailable."""
-        if work.packed is None:
-            record = work.record
-            if not record["in_blob"]:
-                full = await self._groups.read(work.group.bucket, work.group.text)
-                if full is None:
-                    raise DependencyUnavailable("Cosmos DB", "a group record is not visible")
-                record = full
-            work.packed = await self._inputs.all_items(work.group, record)
-        return work.packed
-
-    async def _item(self, work: _GroupWork, index: int) -> Item:
-        return Item.from_record(orjson.loads((await self._packed(work)).lines[index]))
-
 
 @dataclass(kw_only=True, slots=True)
 class _Run:
@@ -357,12 +279,3 @@ class _Run:
             expired=self.expired,
             looked_at=self.looked_at,
         )
-
-
-@dataclass(kw_only=True, slots=True)
-class _GroupWork:
-    """A group under the sweep; its inputs are read when something needs them."""
-
-    group: GroupId
-    record: JsonObject
-    packed: PackedInputs | None = None

@@ -32,4 +32,8 @@ class Urgency:
         `created_at` is when its group was."""
         if event.spillover is Spillover.NEVER:
             return STAYS
-        return event.deadline - min(self.spillover_lead, (event.deadline - created_at) / 2)
+        return self.leaves(event.deadline, created_at=created_at)
+
+    def leaves(self, deadline: float, *, created_at: float) -> float:
+        """The same for any request that may leave."""
+        return deadline - min(self.spillover_lead, (deadline - created_at) / 2)

@@ -175,6 +175,27 @@ async def test_who_leaves_soon_does_not_wait_behind_a_crowd_that_is_not_due(
     assert sum(len(world.on_hub(each)) for each in (REQUESTS_SOON, REQUESTS_LATER)) == 1
 
 
+@in_virtual_time
+async def test_it_leaves_in_time_out_of_a_backlog_that_has_not_come_to_it() -> None:
+    """Its event is somewhere in `requests`, where nobody reads; the sweep knows of it."""
+    world = full_world()
+    event = world.request(deadline=900, spillover=MAY)
+    world.hubs.enqueue(REQUESTS, Outgoing(event.encode()))
+    swept_at = 0.0
+    while world.now() < 900 and not world.on_hub(REQUESTS_SOON):
+        await asyncio.sleep(60)
+        swept_at = world.now()
+        await world.process().sweep_once()
+    (copy,) = world.on_hub(REQUESTS_SOON)
+    assert isinstance(copy, RequestEvent)
+    assert swept_at < 900 - LEAD
+    world.hubs.start()
+    await asyncio.sleep(900 - swept_at)
+    await world.stop()
+    assert served_by(world, event) == [SPILLOVER]
+    assert world.books.violations == []
+
+
 # --- when there is no room there either -----------------------------------------------------------
 
 

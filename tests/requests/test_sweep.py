@@ -7,21 +7,29 @@ import pytest
 
 from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
 from ptu_optimizer.errors import DependencyUnavailable
-from ptu_optimizer.requests.events import HUBS, REQUESTS_LATER, RequestEvent, decode
+from ptu_optimizer.requests.events import (
+    HUBS,
+    REQUESTS_LATER,
+    REQUESTS_SOON,
+    RequestEvent,
+    decode,
+)
 from ptu_optimizer.requests.ids import GroupId, IdMint, slice_of_request
 from ptu_optimizer.requests.inputs import Inputs, inputs_blob, pack
 from ptu_optimizer.requests.ledger import Kind, Slot
-from ptu_optimizer.requests.model import Item, JsonObject
+from ptu_optimizer.requests.model import Item, JsonObject, Spillover
 from ptu_optimizer.requests.ports import Created, PartitionState
 from ptu_optimizer.requests.records import Ledger
 from ptu_optimizer.requests.sweep import HTTP_LIMIT_SECONDS, Sweep, SweepReport
 from ptu_optimizer.requests.timing import Timing
+from ptu_optimizer.requests.urgency import Urgency
 from ptu_optimizer.requests.watermark import Watermark
 from tests.support.publishing import FakePublisher
 from tests.support.stores import FakeBlobs, FakeGroups, FakeRequests
 
 TIMING = Timing(call_limit=300, write_budget=30, skew=30, hold=30, invocation_budget=120)
 DAY, WEEK = 86_400.0, 604_800.0
+URGENCY = Urgency(soon=900.0, spillover_lead=60.0)
 LOST_AFTER = HTTP_LIMIT_SECONDS + TIMING.skew + 1
 """So long after a group's creation, with nothing on any hub, its events must have been lost."""
 MINT = IdMint(b"a key of this test")
@@ -75,10 +83,16 @@ class Scene:
             timing=TIMING,
             longest_deadline_seconds=WEEK,
             pause_seconds=60,
+            urgency=URGENCY,
             run_seconds=run_seconds,
         )
 
-    def accept(self, *deadlines: float, texts: tuple[str, ...] = ()) -> GroupId:
+    def accept(
+        self,
+        *deadlines: float,
+        texts: tuple[str, ...] = (),
+        spillover: Spillover = Spillover.NEVER,
+    ) -> GroupId:
         """A group as intake leaves it, whose events were never published."""
         now = self.clock.now()
         items = [
@@ -87,6 +101,7 @@ class Scene:
                 "ptu",
                 now + deadline,
                 custom_id=f"row-{i}",
+                spillover=spillover,
             )
             for i, deadline in enumerate(deadlines)
         ]
@@ -102,6 +117,8 @@ class Scene:
             "latest_deadline": now + max(deadlines),
             "in_blob": packed.in_blob,
         }
+        if spillover is not Spillover.NEVER:
+            record["earliest_spillover"] = now + min(deadlines)
         if packed.in_blob:
             self.blobs.blobs[inputs_blob(group.text)] = packed.blob
         else:
@@ -167,6 +184,123 @@ class Scene:
             for record in self.requests.records.values()
             if "n" in record and Kind(record["kind"]).is_outcome
         }
+
+
+# --- what may spill over, in a backlog ------------------------------------------------------------
+
+MAY = Spillover.BEFORE_DEADLINE
+WINDOW = URGENCY.soon
+LEAVES = DAY - URGENCY.spillover_lead
+"""When a request leaves whose deadline is a day away."""
+
+
+def behind_a_backlog(scene: Scene) -> None:
+    """Nothing has been read of a hub that holds much."""
+    scene.hubs.holds_up_to(10_000)
+
+
+@in_virtual_time
+async def test_what_may_spill_over_is_taken_out_of_a_backlog_in_time_to_leave() -> None:
+    scene = Scene()
+    behind_a_backlog(scene)
+    group = scene.accept(DAY, DAY, spillover=MAY)
+    stays = scene.accept(DAY)
+    await scene.clock.sleep(LEAVES - WINDOW - 1)
+    assert (await scene.run()).published == 0
+    await scene.clock.sleep(1)
+    assert (await scene.run()).published == 2
+    ((hub, batch),) = scene.publisher.batches
+    assert hub == REQUESTS_SOON
+    assert [e.key for e in batch] == [group.request_id(0), group.request_id(1)]
+    assert {e.spillover for e in scene.published} == {MAY}
+    assert stays.request_id(0) not in {e.request_id for e in scene.published}
+
+
+@in_virtual_time
+async def test_it_is_published_again_at_long_intervals_only() -> None:
+    scene = Scene()
+    behind_a_backlog(scene)
+    scene.accept(DAY, spillover=MAY)
+    await scene.clock.sleep(LEAVES - WINDOW)
+    at = []
+    for _ in range(int(WINDOW // 30)):
+        if (await scene.run()).published:
+            at.append(scene.clock.now() - EPOCH)
+        await scene.clock.sleep(30)
+    assert at == [LEAVES - WINDOW, LEAVES - WINDOW / 2]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@in_virtual_time
+async def test_sweeps_that_overlap_take_it_out_once(count: int) -> None:
+    scene = Scene()
+    behind_a_backlog(scene)
+    scene.accept(DAY, spillover=MAY)
+    await scene.clock.sleep(LEAVES - WINDOW)
+    sweeps = [scene.another_sweep() for _ in range(count)]
+    assert sum([(await scene.run(sweep)).published for sweep in sweeps]) == 1
+
+
+@in_virtual_time
+async def test_who_is_in_hand_or_has_ended_is_left_alone() -> None:
+    scene = Scene()
+    behind_a_backlog(scene)
+    group = scene.accept(*[DAY] * 5, spillover=MAY)
+    scene.ended(group, 0)
+    await scene.clock.sleep(LEAVES - WINDOW + 1)
+    scene.slot(group, 1, 1, Kind.ATTEMPT, lease_until=EPOCH + DAY)
+    scene.slot(group, 2, 1, Kind.ATTEMPT)
+    scene.slot(group, 2, 2, Kind.RELEASED)
+    scene.deferral(group, 3)
+    assert (await scene.run()).published == 1
+    assert [e.request_id for e in scene.published] == [group.request_id(4)]
+
+
+@in_virtual_time
+async def test_what_was_re_scheduled_long_ago_carries_on_from_there() -> None:
+    scene = Scene()
+    behind_a_backlog(scene)
+    group = scene.accept(DAY, spillover=MAY)
+    scene.slot(group, 0, 1, Kind.ATTEMPT)
+    scene.slot(group, 0, 2, Kind.RELEASED)
+    scene.deferral(group, 0, deferrals=7)
+    await scene.clock.sleep(LEAVES - WINDOW)
+    await scene.run()
+    assert [(e.slot, e.deferrals) for e in scene.published] == [(3, 8)]
+
+
+@in_virtual_time
+async def test_requests_of_a_group_are_taken_out_each_in_its_time() -> None:
+    scene = Scene()
+    behind_a_backlog(scene)
+    group = scene.accept(DAY, 2 * DAY, spillover=MAY)
+    await scene.clock.sleep(LEAVES - WINDOW)
+    await scene.run()
+    await scene.clock.sleep(DAY)
+    await scene.run()
+    assert [e.request_id for e in scene.published] == [group.request_id(0), group.request_id(1)]
+
+
+@in_virtual_time
+async def test_what_was_urgent_from_the_start_came_by_its_own_hub() -> None:
+    scene = Scene()
+    behind_a_backlog(scene)
+    scene.accept(URGENCY.soon, spillover=MAY)
+    await scene.clock.sleep(URGENCY.soon - 30)
+    assert (await scene.run()).published == 0
+
+
+@in_virtual_time
+async def test_a_hub_that_is_away_is_tried_again() -> None:
+    scene = Scene()
+    behind_a_backlog(scene)
+    scene.accept(DAY, spillover=MAY)
+    await scene.clock.sleep(LEAVES - WINDOW)
+    scene.publisher.failures = 1
+    with pytest.raises(DependencyUnavailable):
+        await scene.run()
+    await scene.clock.sleep(WINDOW / 2)
+    assert (await scene.run()).published == 1
 
 
 # --- what lost its event -------------------------------------------------------------------------

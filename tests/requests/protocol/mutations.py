@@ -31,6 +31,7 @@ HANDLING = "requests/handling"
 DEFERRAL = "requests/deferral"
 GATE = "requests/gate"
 SWEEP = "requests/sweep"
+REPUBLISH = "requests/republish"
 STATUS = "requests/status"
 WATERMARK = "requests/watermark"
 INTAKE = "requests/intake"
@@ -300,7 +301,7 @@ MUTATIONS = [
     ),
     Mutation(
         "test_rule_11_sweeps_that_overlap_publish_once",
-        SWEEP,
+        REPUBLISH,
         "if await self._store.create(mark) is not Created.CREATED:",
         "if await self._store.create(mark) is Created.UNKNOWN:",
     ),
@@ -318,7 +319,7 @@ MUTATIONS = [
     ),
     Mutation(
         "test_rule_11_a_lost_worker_s_request_comes_back_with_the_slot_of_its_attempt",
-        SWEEP,
+        REPUBLISH,
         "slot = top.n + 1 if top.kind is Kind.RELEASED else top.n",
         "slot = top.n + 1",
     ),

@@ -195,6 +195,7 @@ class Process:
             timing=timing,
             longest_deadline_seconds=world.longest_deadline,
             pause_seconds=60,
+            urgency=URGENCY,
         )
 
     async def run(self, work: Coroutine[Any, Any, T]) -> T:

@@ -165,6 +165,7 @@ class World:
                     "count": 1,
                     "earliest_deadline": item.deadline,
                     "latest_deadline": item.deadline,
+                    "earliest_spillover": (None if spillover is Spillover.NEVER else item.deadline),
                     "in_blob": False,
                     "items": [item.record()],
                 }
