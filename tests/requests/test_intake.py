@@ -59,6 +59,7 @@ class Scene:
                 default_deployment="ptu",
                 default_deadline_seconds=DAY,
                 longest_deadline_seconds=WEEK,
+                spills_over=("ptu",),
             ),
             limits=IntakeLimits(
                 max_items=5_000,
@@ -175,6 +176,16 @@ async def test_a_group_outlives_its_latest_deadline_the_hub_and_a_lease() -> Non
     assert record["earliest_deadline"] == EPOCH + DAY
     assert record["latest_deadline"] == EPOCH + 2 * DAY
     assert record["bucket"] == group.bucket
+
+
+@in_virtual_time
+async def test_the_promise_notes_which_deadline_may_be_kept_by_spillover_first() -> None:
+    scene = Scene()
+    may = {"body": BODY, "spillover": "before_deadline"}
+    await scene.accept([BODY, may | {"completion_window": "2d"}, may | {"completion_window": "3d"}])
+    (record,) = scene.groups.of_type("group")
+    assert record["earliest_spillover"] == EPOCH + 2 * DAY
+    assert [item.get("spillover") for item in record["items"]] == [None] + ["before_deadline"] * 2
 
 
 @in_virtual_time
