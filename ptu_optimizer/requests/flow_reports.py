@@ -87,6 +87,8 @@ class FlowReports:
                 await self.tell()
             except DependencyUnavailable as error:
                 _log.warning("the flow of requests cannot be told", extra={"reason": error.reason})
+            except Exception:  # nobody awaits this task: it must not just end
+                _log.exception("the flow of requests failed unexpectedly")
 
     async def tell(self) -> None:
         """Write what has moved since it was last written. Raises DependencyUnavailable."""
