@@ -117,9 +117,10 @@ class PayAsYouGo(Controller):
         self._in_flight -= 1
 
     def observe(self, signal: Signal, *, now: float) -> None:
-        if not isinstance(signal, Reading):
-            return
-        reading = signal
+        if isinstance(signal, Reading):
+            self._read(signal, now)
+
+    def _read(self, reading: Reading, now: float) -> None:
         if reading.kind is Kind.THROTTLED:
             if now >= self._refused_until:  # of several calls that met it, one says it
                 self._sharers = min(MOST_SHARERS, 2 * self._sharers_now(now))
@@ -127,9 +128,7 @@ class PayAsYouGo(Controller):
             self._refused_until = max(self._refused_until, reading.until or 0.0)
             # the minute is used up: whoever calls again at once meets all others who do
             self._used, self._used_at = max(1.0, self._used_now(now)), now
-        elif reading.kind is Kind.LEVEL and (
-            self._told is None or self._told.observed_at <= reading.observed_at <= now
-        ):
+        elif reading.kind is Kind.LEVEL and self._told_at <= reading.observed_at <= now:
             self._told = reading
             self._used, self._used_at = reading.value, reading.observed_at
 
@@ -149,6 +148,10 @@ class PayAsYouGo(Controller):
     def learned(self, *, now: float) -> Learned | None:
         """Nothing that a successor could not read off the deployment's own word."""
         return None
+
+    @property
+    def _told_at(self) -> float:
+        return -math.inf if self._told is None else self._told.observed_at
 
     def _used_now(self, now: float) -> float:
         return max(0.0, self._used - max(0.0, now - self._used_at) / _MINUTE)

@@ -31,13 +31,13 @@ def told(
 
 
 def waits(controller: Controller, *, now: float = NOW, work: float = 1_000) -> Wait:
-    verdict = controller.ask(now=now, work=work)
+    verdict = controller.ask(now=now, work=work, priority="normal")
     assert isinstance(verdict, Wait), verdict
     return verdict
 
 
 def test_the_first_call_passes() -> None:
-    assert isinstance(controller().ask(now=NOW, work=1_000), Admit)
+    assert isinstance(controller().ask(now=NOW, work=1_000, priority="normal"), Admit)
 
 
 def test_a_call_costs_all_its_tokens_cached_or_not_and_output_no_more_than_input() -> None:
@@ -49,7 +49,7 @@ def test_the_next_call_waits_until_the_limit_has_made_room_for_the_one_before() 
     payg.sent(now=NOW, work=2_500)
     assert waits(payg).retry_at == NOW + 2.5
     assert not waits(payg).closed
-    assert isinstance(payg.ask(now=NOW + 2.5, work=1_000), Admit)
+    assert isinstance(payg.ask(now=NOW + 2.5, work=1_000, priority="normal"), Admit)
 
 
 def test_requests_are_spaced_out_as_well() -> None:
@@ -68,10 +68,10 @@ def test_no_credit_is_saved_up_in_a_pause() -> None:
 
 def test_what_is_larger_than_a_minute_passes_and_is_paid_for() -> None:
     payg = controller(tpm=1_000)
-    assert isinstance(payg.ask(now=NOW, work=5_000), Admit)
+    assert isinstance(payg.ask(now=NOW, work=5_000, priority="normal"), Admit)
     payg.sent(now=NOW, work=5_000)
     assert waits(payg).retry_at == NOW + 300
-    assert isinstance(payg.ask(now=NOW + 300, work=5_000), Admit)
+    assert isinstance(payg.ask(now=NOW + 300, work=5_000, priority="normal"), Admit)
 
 
 def test_nothing_is_given_back_when_a_call_used_less() -> None:
@@ -87,7 +87,7 @@ def test_calls_at_a_time_are_limited() -> None:
     payg.sent(now=NOW, work=1)
     assert waits(payg, now=NOW + 60).retry_at is None
     payg.ended(now=NOW + 60, reserved=1, used=None)
-    assert isinstance(payg.ask(now=NOW + 60, work=1), Admit)
+    assert isinstance(payg.ask(now=NOW + 60, work=1, priority="normal"), Admit)
 
 
 def test_a_429_closes_until_its_time_has_come() -> None:
@@ -97,7 +97,7 @@ def test_a_429_closes_until_its_time_has_come() -> None:
     assert waits(payg).closed
     assert waits(payg).retry_at == NOW + 20
     assert "429" in waits(payg).why
-    assert isinstance(payg.ask(now=NOW + 20, work=1_000), Admit)
+    assert isinstance(payg.ask(now=NOW + 20, work=1_000, priority="normal"), Admit)
 
 
 def test_after_a_429_the_minute_is_taken_to_be_used_up() -> None:
@@ -128,7 +128,7 @@ def test_what_others_leave_of_the_minute_is_respected_and_refills() -> None:
     assert "95%" in verdict.why
     assert verdict.retry_at is not None
     assert NOW + 3 < verdict.retry_at < NOW + 3.2
-    assert isinstance(payg.ask(now=verdict.retry_at, work=1_000), Admit)
+    assert isinstance(payg.ask(now=verdict.retry_at, work=1_000, priority="normal"), Admit)
 
 
 def test_our_own_calls_count_after_what_was_told() -> None:
@@ -142,12 +142,13 @@ def test_our_own_calls_count_after_what_was_told() -> None:
 
 def test_an_older_word_or_one_from_the_future_is_passed_over() -> None:
     payg = controller()
+    payg.observe(told(0.95, at=NOW + 30), now=NOW)
     payg.observe(told(0.2, at=NOW), now=NOW)
     payg.observe(told(0.95, at=NOW - 1), now=NOW)
     payg.observe(told(0.95, at=NOW + 30), now=NOW)
     payg.observe(told(0.95, kind=Kind.UTILIZATION), now=NOW)
     assert payg.belief(now=NOW).value == pytest.approx(0.2)
-    assert payg.newest_reading() == told(0.2, at=NOW)
+    assert payg.belief(now=NOW).source == "a worker"
 
 
 def test_before_anything_was_told_the_belief_is_made_of_our_own_calls() -> None:
@@ -156,7 +157,6 @@ def test_before_anything_was_told_the_belief_is_made_of_our_own_calls() -> None:
     belief = payg.belief(now=NOW)
     assert belief.value == pytest.approx(0.1)
     assert (belief.source, belief.age) == ("our own calls", 0.0)
-    assert payg.newest_reading() is None
 
 
 # --- in the large -------------------------------------------------------------------------------
@@ -174,7 +174,7 @@ def test_no_minute_has_more_than_the_limits_and_one_call(
     now, sent = NOW, []
     for work in works:
         for _ in range(10):
-            verdict = payg.ask(now=now, work=work)
+            verdict = payg.ask(now=now, work=work, priority="normal")
             if isinstance(verdict, Admit):
                 break
             assert verdict.retry_at is not None
@@ -196,7 +196,7 @@ def played(controllers: list[PayAsYouGo], plant: PaygDeployment, *, seconds: flo
     heapq.heapify(due)
     while due[0][0] < seconds:
         now, i = heapq.heappop(due)
-        verdict = controllers[i].ask(now=now, work=1_500)
+        verdict = controllers[i].ask(now=now, work=1_500, priority="normal")
         if isinstance(verdict, Wait):
             assert verdict.retry_at is not None
             heapq.heappush(due, (max(now + 0.001, verdict.retry_at), i))
