@@ -21,10 +21,6 @@ class Provenance:
     weight: float
     """1: the belief rests on it. 0: known, and not used while there is better."""
 
-    def shown(self, *, now: float) -> dict[str, Any]:
-        """As `GET /capacity` shows it."""
-        return {**asdict(self), "age_seconds": round(max(0.0, now - self.observed_at), 3)}
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Belief:
