@@ -23,6 +23,7 @@ from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.telemetry import logger
 
+from .belief_reports import BeliefReports
 from .gate import Gate
 from .leadership import Leadership
 from .model import JsonObject
@@ -105,14 +106,16 @@ class CapacityExchange:
 
     async def _loop(self) -> None:
         while self._running:
-            self._wanted.clear()
-            await self._each(_Link.once)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._until_next()):
-                    await self._wanted.wait()
-            for link in self._links:
-                link.leadership.tell()
-        await self._each(_Link.leave)
+            while self._running:
+                self._wanted.clear()
+                await self._each(_Link.once)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._until_next()):
+                        await self._wanted.wait()
+                for link in self._links:
+                    link.leadership.tell()
+            # who comes in while we leave finds this task still there, and must not wait in vain
+            await self._each(_Link.leave)
 
     async def _each(self, step: Callable[[_Link], Any]) -> None:
         results = await asyncio.gather(
@@ -148,6 +151,7 @@ class _Link:
         self._store = store
         self._clock = clock
         self._worker = worker
+        self._reports = BeliefReports(gate=gate, store=store, clock=clock, worker=worker)
         self._since = 0.0
         self._led = False
         self._taken: dict[str, str] = {}
@@ -166,6 +170,8 @@ class _Link:
                 await self._read()
             self._gate.tick()
             await self._send()
+            if self.leadership.leads:
+                await self._reports.tell()
         except DependencyUnavailable as error:
             _log.warning("capacity cannot be exchanged", extra={"reason": error.reason})
 
@@ -173,6 +179,7 @@ class _Link:
         try:
             await self._send()
             await self.leadership.release()
+            await self._reports.take_back()
         except DependencyUnavailable as error:
             _log.warning("a turn cannot be given up", extra={"reason": error.reason})
 
