@@ -53,7 +53,7 @@ class Brakes:
 
 
 class HarmBrake:
-    """A factor on the rate by minutes: refusals of others' calls and ours lower it, quiet mends it."""
+    """A factor on the rate by minutes: refusals, others' or ours, lower it, and quiet mends it."""
 
     def __init__(self) -> None:
         self.factor = 1.0

@@ -1,8 +1,8 @@
 """Fills what the others leave of one deployment, and harms them as little as can be. Pure.
 
 A bucket that is never empty drains at full rate, so the level is kept low and never empty. How
-full it is, the observer says; when the next call may go, pacing says; this joins them with what must
-hold whatever they say: the operator's limits, 429s, alerts, probes when nothing is known.
+full it is, the observer says; when the next call may go, pacing says; this joins them with what
+must hold whatever they say: the operator's limits, 429s, alerts, probes when nothing is known.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class LevelController:
             Uncertainty(
                 by_events=by_events,
                 at_admission=observer.timing.at_admission,
-                burst_deviation=observer.bursts.deviation,
+                burst_deviation=observer.events.bursts.deviation,
             )
         )
         highest = ceiling(aim, refunds=(1.0 - self._used_share) * self._reserved)
@@ -183,7 +183,7 @@ class LevelController:
             case Basis.HEADER:
                 return observer.header_at
             case Basis.EVENTS:
-                return observer.events_until
+                return observer.events.until
             case Basis.METRIC:
                 return observer.minute_until
             case Basis.NOTHING:
@@ -207,7 +207,7 @@ class LevelController:
         self._observer.own(now, cost - amount)
         self._pace.spend(cost - amount)
         if cost > 0.0:
-            self._observer.own_used(now, cost)
+            self._observer.costs.ended(now, cost)
         if cost == 0.0:
             # it never ran, or was refused at once: it has told nothing, so another may probe
             self._sent_at = -math.inf
@@ -220,7 +220,8 @@ class LevelController:
                 self._read(signal, now)
             case Minute():
                 self._observer.minute(signal, now)
-                self._harm.minute(signal, ours=self._observer.own_refused(signal.ends_at))
+                ours = self._observer.costs.own_refused(signal.number)
+                self._harm.minute(signal, ours=ours)
                 self._gauge.minute(signal)
             case Usage():
                 if signal.source != self._source:
@@ -240,7 +241,7 @@ class LevelController:
         elif reading.kind is Kind.THROTTLED:
             until = reading.until or now
             if reading.source == self._source:
-                self._observer.refused(now)
+                self._observer.costs.refused(now)
             if until + AFTER_REFUSAL_SECONDS > max(now, self._closed_until):
                 self._observer.throttled(reading, now)
                 self._closed_until = until + AFTER_REFUSAL_SECONDS
@@ -281,11 +282,11 @@ class LevelController:
             source=self._source,
             at=now,
             drain=observer.drain,
-            event_gain=observer.event_gain,
+            event_gain=observer.events.gain,
             used_share=self._used_share,
             usual_load=observer.usual_load,
             metric_meaning=observer.meaning.meaning.value,
             header_at_admission=observer.timing.at_admission,
-            own_minutes=observer.own_minutes,
+            own_minutes=observer.costs.own_minutes,
             depth_seconds=observer.depth.seconds,
         )

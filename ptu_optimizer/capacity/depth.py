@@ -1,8 +1,8 @@
 """How deep the bucket is, where the metric is a level. Pure.
 
 The depth is not documented and nothing depends on it. Knowing that it is deep only lets a belief
-that is minutes old be bolder. Learned as the factor between the level that was played for a minute, in
-seconds of drain, and the level that the metric then told of it.
+that is minutes old be bolder. Learned as the factor between the level that was played for a minute,
+in seconds of drain, and the level that the metric then told of it.
 """
 
 from __future__ import annotations

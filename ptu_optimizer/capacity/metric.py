@@ -17,6 +17,11 @@ from .work import Model
 MINUTE_SECONDS = 60.0
 
 
+def minute_number(at: float) -> int:
+    """The number of the minute that `at` lies in: whole minutes since the epoch."""
+    return math.floor(at / MINUTE_SECONDS)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Minute:
     """All traffic of one deployment in the minute that ended at `ends_at` (epoch seconds).
@@ -48,6 +53,11 @@ class Minute:
             value = getattr(self, name)
             if value is not None and (not math.isfinite(value) or value < 0):
                 raise InvalidReading(f"azure monitor: {name} of {value!r}")
+
+    @property
+    def number(self) -> int:
+        """Whole minutes since the epoch, of its start."""
+        return minute_number(self.ends_at - MINUTE_SECONDS)
 
     def work(self, model: Model) -> float | None:
         """Work of the calls that ended in the minute, input-equivalent tokens; None if unknown."""

@@ -13,10 +13,14 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .metric import MINUTE_SECONDS
 from .usage import WINDOW_SECONDS
 
 KEEP_SECONDS = 420.0
 """The oldest minute of the metric that is still used is about five minutes old."""
+
+KEPT_MINUTES = 8
+"""Of how many minutes the course of the level is kept: KEEP_SECONDS, and the one that is begun."""
 
 RECENT_SENDS = 1_024
 """Sends and corrections of the last seconds; only those of a single window are ever looked at."""
@@ -133,6 +137,44 @@ class Timeline:
         self._own = _newer(self._own, oldest)
         self._others = _newer(self._others, oldest)
         self._parts = {key: part for key, part in self._parts.items() if key[1] >= oldest}
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedMinute:
+    """The course of the level in one minute, as far as it was played."""
+
+    mean: float
+    """Over the whole minute: what was not played of it counts as empty."""
+    lowest: float
+    busy: float
+    """The share of the minute in which something was drained."""
+
+
+class PlayedMinutes:
+    """The course of the level by minute, put together from pieces."""
+
+    def __init__(self) -> None:
+        self._minutes: dict[int, PlayedMinute] = {}
+
+    def add(self, number: int, played: Played, *, seconds: float) -> None:
+        """A piece of so many seconds of that minute; pieces do not overlap."""
+        known = self._minutes.get(number, _NOT_PLAYED)
+        self._minutes[number] = PlayedMinute(
+            mean=known.mean + played.mean * seconds / MINUTE_SECONDS,
+            lowest=min(known.lowest, played.lowest),
+            busy=known.busy + played.busy / MINUTE_SECONDS,
+        )
+        if len(self._minutes) > 2 * KEPT_MINUTES:
+            self._minutes = {
+                n: one for n, one in self._minutes.items() if n > number - KEPT_MINUTES
+            }
+
+    def of(self, number: int) -> PlayedMinute | None:
+        """None if nothing of it was played."""
+        return self._minutes.get(number)
+
+
+_NOT_PLAYED = PlayedMinute(mean=0.0, lowest=math.inf, busy=0.0)
 
 
 def _newer(windows: Mapping[int, float], oldest: int) -> dict[int, float]:
