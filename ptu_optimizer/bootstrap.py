@@ -18,10 +18,12 @@ from .capacity.controller import LevelController
 from .capacity.observer import LevelObserver
 from .capacity.pay_as_you_go import TOKENS, PayAsYouGo
 from .capacity.usage_events import UsageEvents
+from .capacity.what_changes import Terms
 from .clock import Clock, SystemClock
 from .requests.alert_callers import CallerCheck, KeyIsEnough, PlatformCheck, TokenCheck
 from .requests.alerts import Alerts
 from .requests.attempt import Attempts
+from .requests.capacity_view import CapacityView, Provisioned, SpilloverTarget
 from .requests.deferral import PublishedMemory
 from .requests.dispatcher import Dispatcher
 from .requests.exchange import CapacityExchange
@@ -190,6 +192,44 @@ class Application:
         s = self.settings
         return UsageFeed(
             events=UsageEvents({d.name: s.sizing[d.model] for d in s.deployments}),
+            clock=self._clock,
+        )
+
+    @cached_property
+    def capacity_view(self) -> CapacityView:
+        s = self.settings
+        deployments = {d.name: d for d in s.deployments}
+        normal = s.limits["normal"]
+        return CapacityView(
+            store=self._services.capacity,
+            deployments=[
+                Provisioned(
+                    name=d.name,
+                    model=d.model,
+                    ptus=d.ptus,
+                    work_per_second=s.sizing[d.model].drain_per_second(d.ptus),
+                    spillover=d.spillover,
+                )
+                for d in s.deployments
+            ],
+            targets=[
+                SpilloverTarget(
+                    name=target.name,
+                    model=target.model,
+                    tokens_per_minute=target.tpm,
+                    requests_per_minute=target.rpm,
+                )
+                for target in s.spillover_deployments
+            ],
+            fresh_controller=lambda name: self._level_controller(deployments[name]),
+            terms=Terms(
+                lower=normal.lower,
+                upper=normal.upper,
+                limits_setting="PRIORITY_LIMITS" if "normal" in s.priority_limits else None,
+                max_concurrent_calls=s.max_concurrent_calls,
+                header_ttl_seconds=s.live_ttl_seconds,
+                metric_ttl_seconds=s.metric_ttl_seconds,
+            ),
             clock=self._clock,
         )
 

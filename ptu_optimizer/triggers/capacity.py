@@ -1,11 +1,14 @@
-"""The gauge's timer: what Azure Monitor tells of each minute, written as records of the minute."""
+"""The gauge: its timer, which writes what Azure Monitor tells of each minute, and what it shows."""
 
 import azure.functions as func
+from azurefunctions.extensions.http.fastapi import Request, Response
 
 from ptu_optimizer.bootstrap import application
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.requests.minutes import MINUTE_TTL_SECONDS
 from ptu_optimizer.telemetry import logger
+
+from .http import answering, json_response
 
 _log = logger("gauge")
 
@@ -32,3 +35,25 @@ async def gauge(timer: func.TimerRequest, minutes: func.Out[func.DocumentList]) 
     if fresh:
         records = [minute.record(ttl_seconds=MINUTE_TTL_SECONDS) for minute in fresh]
         minutes.set(func.DocumentList([func.Document.from_dict(record) for record in records]))
+
+
+@blueprint.function_name("capacity")
+@blueprint.route(route="capacity", methods=[func.HttpMethod.GET])
+async def capacity(req: Request) -> Response:
+    """`GET /capacity`: every configured deployment."""
+
+    async def shown() -> Response:
+        return json_response(await application().capacity_view.all())
+
+    return await answering(shown)
+
+
+@blueprint.function_name("capacity_deployment")
+@blueprint.route(route="capacity/{deployment}", methods=[func.HttpMethod.GET])
+async def capacity_deployment(req: Request) -> Response:
+    """`GET /capacity/{deployment}`: the belief, what it rests on, and what would change it."""
+
+    async def shown() -> Response:
+        return json_response(await application().capacity_view.one(req.path_params["deployment"]))
+
+    return await answering(shown)

@@ -27,6 +27,8 @@ HTTP = {
     "response": ("GET", "response/{request_id}", "FUNCTION"),
     "request": ("GET", "requests/{request_id}", "FUNCTION"),
     "cancel": ("POST", "requests/{request_id}/cancel", "FUNCTION"),
+    "capacity": ("GET", "capacity", "FUNCTION"),
+    "capacity_deployment": ("GET", "capacity/{deployment}", "FUNCTION"),
     "capacity_alert": ("POST", "capacity/alert", "FUNCTION"),
     "health": ("GET", "health", "ANONYMOUS"),
 }
