@@ -28,6 +28,7 @@ from .ledger import (
     next_step,
 )
 from .model import JsonObject
+from .outcome_details import exhausted, spilled_by_azure, whereabouts
 from .outcomes import Concluded, OutcomeWriter, labels, unpaid
 from .ports import (
     CallResult,
@@ -120,7 +121,7 @@ class Attempts:
             lease_until=now + self._timing.lease,
             details={
                 **labels(request.event),
-                **_whereabouts(call.route),
+                **whereabouts(call.route),
                 "worker": self._worker,
             },
         )
@@ -154,7 +155,7 @@ class Attempts:
                     Kind.SUCCEEDED,
                     response=result.response,
                     service_request_id=result.service_request_id,
-                    **_spilled_by_azure(result),
+                    **spilled_by_azure(result),
                 )
             case Rejected():
                 return await self._outcome(
@@ -172,7 +173,7 @@ class Attempts:
             case Transient():
                 failures = attempt.slot.failures + 1
                 if failures >= self._max_failures:
-                    error = _exhausted(failures, result)
+                    error = exhausted(failures, result)
                     return await self._outcome(attempt, Kind.FAILED, failures=failures, error=error)
                 return await self._release(
                     attempt,
@@ -200,7 +201,7 @@ class Attempts:
             failures=slot.failures if failures is None else failures,
             details={
                 **labels(attempt.request.event),
-                **_whereabouts(attempt.route),
+                **whereabouts(attempt.route),
                 "called_at": slot.at,
                 **{name: value for name, value in details.items() if value is not None},
             },
@@ -265,7 +266,7 @@ class Attempts:
 
     async def _give_up(self, request: InHand, claim: Claim) -> Next:
         """The ledger says that attempts failed too often: the outcome is failed (6)."""
-        error = _exhausted(claim.failures, None)
+        error = exhausted(claim.failures, None)
         outcome = unpaid(request.event, claim, Kind.FAILED, error, at=self._clock.now())
         until = self._clock.monotonic() + self._timing.write_budget
         return await self._outcomes.end(outcome, ends_at=request.group.ends_at, until=until)
@@ -279,35 +280,3 @@ def _ended_or(step: Claim | Later | Ended | Ours) -> Next:
             return step
         case Ours():
             raise AssertionError("the caller handles its own record")
-
-
-def _whereabouts(route: Route) -> JsonObject:
-    """The deployment that serves, and why if it is not the request's own."""
-    whereabouts: JsonObject = {"deployment": route.lane.deployment}
-    if route.spilled_over:
-        whereabouts |= {"spilled_over": True, "spilled_over_why": route.spilled_over}
-    return whereabouts
-
-
-def _spilled_by_azure(result: Success) -> JsonObject:
-    """For the books: such a call was paid for by the token."""
-    if result.spilled_from is None:
-        return {}
-    return {
-        "deployment": result.served_by or result.spilled_from,
-        "spilled_over": "by Azure",
-        "spilled_over_why": f"{result.spilled_from} was full, and Azure spills over from it",
-    }
-
-
-def _exhausted(failures: int, last: Transient | None) -> JsonObject:
-    why = "its workers were lost" if last is None else last.why
-    error: JsonObject = {
-        "message": f"Gave up after {failures} failed attempts (MAX_FAILURES); the last: {why}.",
-        "type": "server_error",
-        "param": None,
-        "code": "attempts_exhausted",
-    }
-    if last is not None and last.error:
-        error["last_error"] = dict(last.error)
-    return error

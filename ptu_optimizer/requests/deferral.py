@@ -10,6 +10,8 @@ from ptu_optimizer.clock import Clock
 from ptu_optimizer.telemetry import logger
 
 from .events import REQUESTS_LATER, RequestEvent
+from .ids import slice_of_request
+from .model import JsonObject
 from .ports import Outgoing, Publisher, PublishFailed
 from .timing import Timing
 
@@ -137,3 +139,23 @@ async def publish_again(publisher: Publisher, hub: str, events: list[RequestEven
     await publisher.publish(
         hub, [Outgoing(event.encode(), key=event.request_id) for event in events]
     )
+
+
+def deferral(
+    copy: RequestEvent, *, hub: str, leaves_at: float | None, at: float, ends_at: float
+) -> JsonObject:
+    """The annotation of a copy, for `requests`: told, never decided upon (12)."""
+    return {
+        "id": f"{copy.request_id}:deferral",
+        "slice": slice_of_request(copy.request_id),
+        "request_id": copy.request_id,
+        "type": "deferral",
+        "deferrals": copy.deferrals,
+        "at": at,
+        "not_before": copy.not_before,
+        "why": copy.why,
+        "hub": hub,
+        "deployment": copy.deployment,
+        "leaves_at": leaves_at,
+        "ttl": max(1, int(ends_at - at)),
+    }

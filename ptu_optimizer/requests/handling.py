@@ -13,17 +13,17 @@ from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import DependencyUnavailable
 
 from .attempt import Attempts, Next, Released
-from .deferral import PublishedMemory
+from .deferral import PublishedMemory, deferral
 from .events import REQUESTS_LATER, REQUESTS_SOON
 from .flow_reports import FlowReports, Passing
 from .gate import Patience, Permit
-from .ids import slice_of_request
 from .in_hand import InHand
 from .inputs import InputMissing, Inputs
 from .lane import Lane, Route, route_of
 from .lane_call import LaneCall
 from .ledger import Claim, Ended, Kind, Later, Ours, head, next_step
 from .model import JsonObject, Spillover
+from .outcome_details import input_missing
 from .outcomes import Concluded, OutcomeWriter, unpaid
 from .ports import Success
 from .records import Ledger
@@ -172,20 +172,7 @@ class RequestHandler:
         copy = event.rescheduled(slot=slot, not_before=not_before, why=why)
         request.invocation.rescheduler.add(copy, hub=hub)
         request.invocation.report.annotations.append(
-            {
-                "id": f"{event.request_id}:deferral",
-                "slice": slice_of_request(event.request_id),
-                "request_id": event.request_id,
-                "type": "deferral",
-                "deferrals": copy.deferrals,
-                "at": now,
-                "not_before": not_before,
-                "why": why,
-                "hub": hub,
-                "deployment": event.deployment,
-                "leaves_at": leaves_at,
-                "ttl": max(1, int(request.group.ends_at - now)),
-            }
+            deferral(copy, hub=hub, leaves_at=leaves_at, at=now, ends_at=request.group.ends_at)
         )
 
     # --- its ledger -------------------------------------------------------------------------------
@@ -219,13 +206,7 @@ class RequestHandler:
         return await self._end(request, claim, Kind.EXPIRED, error)
 
     async def _fail(self, request: InHand, claim: Claim, why: str) -> Next:
-        error = {
-            "message": f"The input cannot be read: {why}.",
-            "type": "server_error",
-            "param": None,
-            "code": "input_missing",
-        }
-        return await self._end(request, claim, Kind.FAILED, error)
+        return await self._end(request, claim, Kind.FAILED, input_missing(why))
 
     async def _end(self, request: InHand, claim: Claim, kind: Kind, error: JsonObject) -> Next:
         outcome = unpaid(request.event, claim, kind, error, at=self._clock.now())
