@@ -221,7 +221,8 @@ class Application:
                 )
                 for target in s.spillover_deployments
             ],
-            fresh_controller=lambda name: self._level_controller(deployments[name]),
+            # of another name than ours: what this process has told is news to it as well
+            fresh_controller=lambda name: self._level_controller(deployments[name], source=""),
             terms=Terms(
                 lower=normal.lower,
                 upper=normal.upper,
@@ -312,7 +313,7 @@ class Application:
                     clock=self._clock,
                     controller=self._control(
                         deployment.name,
-                        self._level_controller(deployment),
+                        self._level_controller(deployment, source=self._worker),
                     ),
                     shared=True,
                 ),
@@ -321,13 +322,13 @@ class Application:
             for deployment in s.deployments
         }
 
-    def _level_controller(self, deployment: Deployment) -> LevelController:
+    def _level_controller(self, deployment: Deployment, *, source: str) -> LevelController:
         s = self.settings
         model = s.sizing[deployment.model]
         rate = model.drain_per_second(deployment.ptus)
         return LevelController(
             deployment=deployment.name,
-            source=self._worker,
+            source=source,
             work_per_second=rate,
             observer=LevelObserver(
                 work_per_second=rate,

@@ -22,6 +22,7 @@ LANES: tuple[str | Deployment, ...] = (
     "late",
     "full",
     "crowded",
+    "watched",
 )
 """The first is the default of who names none."""
 
