@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
+from .metric_meaning import Meaning
 from .reading import InvalidReading
 
 
@@ -52,7 +53,7 @@ class Learned:
     usual_load: float
     """The others' load, over minutes."""
     metric_meaning: str
-    """Whether the utilization metric is a level or a load."""
+    """Whether the utilization metric is a level or a load: a `metric_meaning.Meaning`."""
     header_at_admission: bool
     """Whether the utilization header tells of the moment its call was admitted."""
     own_minutes: tuple[tuple[int, float], ...] = ()
@@ -62,10 +63,15 @@ class Learned:
     """How many seconds of drain fill the bucket; None where that cannot be told."""
 
     def __post_init__(self) -> None:
-        for name in _NUMBERS:
-            value = getattr(self, name)
+        numbers = {name: getattr(self, name) for name in _NUMBERS}
+        numbers |= {f"cost of minute {number}": cost for number, cost in self.own_minutes}
+        if self.depth_seconds is not None:
+            numbers["depth_seconds"] = self.depth_seconds
+        for name, value in numbers.items():
             if not math.isfinite(value) or value < 0:
                 raise InvalidReading(f"learned {name}: {value!r}")
+        if self.metric_meaning not in _MEANINGS:
+            raise InvalidReading(f"learned metric_meaning: {self.metric_meaning!r}")
 
     def record(self, *, record_id: str, ttl_seconds: int) -> dict[str, Any]:
         """The document for `capacity`."""
@@ -84,4 +90,5 @@ class Learned:
             raise InvalidReading(str(error)) from None
 
 
+_MEANINGS = frozenset(meaning.value for meaning in Meaning)
 _NUMBERS = ("at", "drain", "event_gain", "used_share", "usual_load")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .alert import Alert
+from .alert import Alert, merge
 from .metric import Minute
 from .reading import Reading
 
@@ -13,7 +13,14 @@ none would be refused: a minute of many refusals is not the time to fill anythin
 STEP_BACK = 0.6
 STEP_FORTH = 0.15
 LEAST_FACTOR = 0.1
+"""A minute with harm takes two fifths off the rate, a quiet one gives 15 % of the whole back: three
+quiet ones mend a harmful one. A tenth of the rate is enough to see that it has become quiet."""
+
 AFTER_REFUSAL = 0.5
+"""A refusal of our own is seen at once, and tells of the same as a minute's would."""
+
+KEPT_MINUTES = 16
+"""The metric is read ten minutes back, again and again."""
 
 
 class Brakes:
@@ -23,10 +30,8 @@ class Brakes:
         self._alerts: dict[str, Alert] = {}
 
     def put(self, alert: Alert) -> None:
-        known = self._alerts.get(alert.record_id)
-        if known is not None and known.happened_at > alert.happened_at:
-            return
-        self._alerts[alert.record_id] = alert
+        """Deliveries come at least once and in any order."""
+        self._alerts[alert.record_id] = merge(self._alerts.get(alert.record_id), alert)
 
     def active(
         self, *, now: float, known_until: float, others: float, limit: float
@@ -57,6 +62,8 @@ class HarmBrake:
 
     def __init__(self) -> None:
         self.factor = 1.0
+        self._judged: dict[int, bool] = {}
+        """By minute, whether it had harm: one that comes again, mended, counts once."""
 
     def refused(self) -> None:
         """One of our own calls was refused."""
@@ -64,12 +71,21 @@ class HarmBrake:
 
     def minute(self, minute: Minute, *, ours: int) -> None:
         """A minute of the metric; `ours` of its refused calls were calls of the queue."""
-        if minute.refused is None:
-            self.factor = min(1.0, self.factor + STEP_FORTH)
-            return
-        harm = max(0, minute.refused - ours)
-        calls = (minute.accepted or 0) + minute.refused
-        if calls and harm / calls > HARM_SHARE:
+        known = self._judged.get(minute.number)
+        harmful = _is_harmful(minute, ours=ours)
+        if harmful and not known:
             self.factor = max(LEAST_FACTOR, self.factor * STEP_BACK)
-        else:
+        elif known is None:
             self.factor = min(1.0, self.factor + STEP_FORTH)
+        self._judged[minute.number] = harmful or bool(known)
+        if len(self._judged) > KEPT_MINUTES:
+            del self._judged[min(self._judged)]
+
+
+def _is_harmful(minute: Minute, *, ours: int) -> bool:
+    """Where nobody counts refusals there is none to see: else one 429 would brake for ever."""
+    if minute.refused is None:
+        return False
+    harm = max(0, minute.refused - ours)
+    calls = (minute.accepted or 0) + minute.refused
+    return calls > 0 and harm / calls > HARM_SHARE

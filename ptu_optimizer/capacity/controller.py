@@ -11,7 +11,7 @@ import math
 
 from .admission import Admit, SlowDownLimits, Verdict, Wait
 from .alert import Alert
-from .belief import Belief, Learned, Provenance
+from .belief import Belief, Learned
 from .brakes import Brakes, HarmBrake
 from .gauge import Gauge
 from .metric import Minute
@@ -92,7 +92,7 @@ class LevelController:
             )
         if basis is Basis.METRIC:
             return self._by_minutes(now, work / self._rate, priority)
-        if basis is Basis.NOTHING and observer.header_at == -math.inf:
+        if basis is Basis.NOTHING:
             return self._blind(now)
         return self._by_level(now, work / self._rate, priority, basis)
 
@@ -219,10 +219,10 @@ class LevelController:
             case Reading():
                 self._read(signal, now)
             case Minute():
-                self._observer.minute(signal, now)
-                ours = self._observer.costs.own_refused(signal.number)
-                self._harm.minute(signal, ours=ours)
-                self._gauge.minute(signal)
+                if self._gauge.take_minute(signal, now=now):
+                    self._observer.minute(signal, now)
+                    ours = self._observer.costs.own_refused(signal.number)
+                    self._harm.minute(signal, ours=ours)
             case Usage():
                 if signal.source != self._source:
                     self._observer.usage(signal, now)
@@ -251,7 +251,7 @@ class LevelController:
         """Go on from what the process knew that sent before us."""
         if learned.source == self._source:
             return
-        self._used_share = learned.used_share
+        self._used_share = min(1.0, learned.used_share)
         self._observer.succeed(learned)
 
     def tick(self, *, now: float) -> None:
@@ -263,16 +263,16 @@ class LevelController:
         observer = self._observer
         observer.advance(now)
         basis = observer.basis(now)
-        known_until = self._known_until(basis)
-        provenance: tuple[Provenance, ...] = self._gauge.provenance(basis)
-        unknown = not provenance
+        newest = self._gauge.newest()
+        unknown = newest == -math.inf
+        known_until = newest if basis is Basis.NOTHING else self._known_until(basis)
         return Belief(
             value=None if unknown else observer.level / ASSUMED_DEPTH_SECONDS,
             source=basis.value,
-            age=math.inf if known_until == -math.inf else max(0.0, now - known_until),
+            age=max(0.0, now - known_until),
             fresh=basis is not Basis.NOTHING,
             others=None if unknown else observer.others(now),
-            provenance=provenance,
+            provenance=self._gauge.provenance(basis),
         )
 
     def learned(self, *, now: float) -> Learned | None:

@@ -6,6 +6,8 @@ and what it counts for.
 
 from __future__ import annotations
 
+import math
+
 from .alert import Alert
 from .belief import Provenance
 from .metric import Minute
@@ -22,6 +24,7 @@ something else (a percentage that was taken for a share, say)."""
 
 MOST_SOURCES = 64
 
+_TELL_LEVEL = (Kind.LEVEL.value, Kind.THROTTLED.value, "usage", "minute")
 _RESTS_ON = {Kind.LEVEL.value: Basis.HEADER, "usage": Basis.EVENTS, "minute": Basis.METRIC}
 
 
@@ -43,10 +46,14 @@ class Gauge:
         self._keep(reading.kind.value, reading.source, reading.value, reading.observed_at)
         return True
 
-    def minute(self, minute: Minute) -> None:
+    def take_minute(self, minute: Minute, *, now: float) -> bool:
+        """Whether a minute is to be believed: not if it is not over yet."""
+        if minute.ends_at > now + FUTURE_TOLERANCE_SECONDS:
+            return False
         known = self._newest.get(("minute", "azure monitor"))
         if known is None or known.observed_at <= minute.ends_at:
             self._keep("minute", "azure monitor", minute.utilization, minute.ends_at)
+        return True
 
     def usage(self, usage: Usage, now: float) -> None:
         if usage.windows:
@@ -56,6 +63,12 @@ class Gauge:
 
     def alert(self, alert: Alert) -> None:
         self._keep(Kind.ALERT.value, alert.rule, alert.value, alert.observed_at)
+
+    def newest(self) -> float:
+        """When the newest signal was true that tells how full the deployment was; -inf if there
+        was none. Neither our own sends do, nor an alert, which may tell of another metric."""
+        times = (one.observed_at for one in self._newest.values() if one.kind in _TELL_LEVEL)
+        return max(times, default=-math.inf)
 
     def provenance(self, basis: Basis) -> tuple[Provenance, ...]:
         """The newest of each kind and source, newest first; what the belief rests on weighs 1."""

@@ -62,6 +62,8 @@ class LevelObserver:
         self._at = -math.inf
         self._anchor = (-math.inf, 0.0)
         """When the level was last certain, and what it was: from there it is played."""
+        self._was_told = False
+        """Until the deployment has told a level, the anchor is but where our clock began."""
         self._full_at = -math.inf
         self._question: tuple[float, tuple[float, float]] | None = None
         """A 429 that surprised us: when, and what was certain before."""
@@ -143,20 +145,21 @@ class LevelObserver:
         self.meaning.meaning = Meaning(learned.metric_meaning)
 
     def header(self, reading: Reading, now: float) -> None:
-        """The level that a response told, at the end of its call or at its admission."""
+        """The level that a response told, at the end of its call or at its admission. Of two that
+        are told of one moment the fuller is believed."""
         self.advance(now)
         seen = ASSUMED_DEPTH_SECONDS * reading.value
         started = reading.observed_at - reading.span
         self.timing.observe(started=started, ended=reading.observed_at, value=reading.value)
         at = min(now, started if self.timing.at_admission else reading.observed_at)
-        since = at - self._anchor[0] if self._anchor[0] > -math.inf else math.inf
-        if at < self._anchor[0] - STRAGGLER_SECONDS:
+        since = at - self._anchor[0] if self._was_told else math.inf
+        if since < -STRAGGLER_SECONDS:
             return
-        if since > 0.0:
-            if since < MINUTE_SECONDS and now - self.header_at < MINUTE_SECONDS:
+        if since > 0.0 or (since == 0.0 and seen > self._anchor[1]):
+            if 0.0 < since < MINUTE_SECONDS and now - self.header_at < MINUTE_SECONDS:
                 predicted = self.level if at >= now else self._play_to(at)
                 self._header_load.surprised(seen - predicted, max(since, 0.001))
-            self._anchor = (at, seen)
+            self._anchor, self._was_told = (at, seen), True
             self.level = self._play_to(now)
         self.header_at = max(self.header_at, reading.observed_at)
 
@@ -169,7 +172,7 @@ class LevelObserver:
             self._question = (now, self._anchor)
         full = max(ASSUMED_DEPTH_SECONDS, 0.0 if by_header else self.level)
         self.level = full + retry
-        self._anchor = (now, self.level)
+        self._anchor, self._was_told = (now, self.level), True
         if by_header:
             self.header_at = now
 
