@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+from local.virtual_time import EPOCH
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.requests.model import JsonObject
 from ptu_optimizer.requests.ports import BUCKET_FIELDS, SLICE_FIELDS, Created
@@ -109,17 +111,22 @@ class FakeRequests(_Creates):
 
 
 class FakeCapacity:
-    """The container `capacity`."""
+    """The container `capacity`: stamps `_ts` and `_etag`, and lets records die of their `ttl`.
 
-    def __init__(self, *, away: bool = False) -> None:
+    A read sees what was written `visible_after` seconds before; a swap is decided by the newest.
+    """
+
+    def __init__(self, *, away: bool = False, visible_after: float = 0.0) -> None:
         self.records: dict[tuple[Any, Any], JsonObject] = {}
+        """The newest version of each, by deployment and id."""
         self.writes = 0
         self.away = away
+        self.visible_after = visible_after
+        self._history: list[tuple[float, JsonObject]] = []
 
     async def write(self, record: JsonObject) -> None:
         self._reach()
-        self.writes += 1
-        self.records[record["deployment"], record["id"]] = copy.deepcopy(record)
+        self._put(record)
 
     async def changed(
         self, deployment: str, *, since: float, kinds: Sequence[str] | None = None
@@ -127,20 +134,54 @@ class FakeCapacity:
         self._reach()
         return [
             copy.deepcopy(record)
-            for (place, _), record in self.records.items()
-            if place == deployment and (kinds is None or record["type"] in kinds)
+            for (place, _), record in self._visible().items()
+            if place == deployment
+            and (kinds is None or record["type"] in kinds)
+            and self._lives(record)
+            and int(since) <= _written_at(record, otherwise=since)
         ]
 
     async def swap(self, record: JsonObject, *, etag: str | None) -> str | None:
         self._reach()
-        place = (record["deployment"], record["id"])
-        known = self.records.get(place)
-        if (known.get("_etag") if known is not None else None) != etag:
+        known = self.records.get((record["deployment"], record["id"]))
+        if known is not None and not self._lives(known):
+            known = None
+        if (None if known is None else known.get("_etag")) != etag:
             return None
+        return self._put(record)
+
+    def of_type(self, type_: str) -> list[JsonObject]:
+        return [record for record in self.records.values() if record["type"] == type_]
+
+    def _put(self, record: JsonObject) -> str:
         self.writes += 1
-        self.records[place] = {**copy.deepcopy(record), "_etag": str(self.writes)}
-        return str(self.writes)
+        etag, now = str(self.writes), self._now()
+        stored = {**copy.deepcopy(record), "_etag": etag, "_ts": int(now)}
+        self.records[record["deployment"], record["id"]] = stored
+        if self.visible_after:
+            self._history.append((now, stored))
+        return etag
+
+    def _visible(self) -> dict[tuple[Any, Any], JsonObject]:
+        if not self.visible_after:
+            return self.records
+        moment = self._now() - self.visible_after
+        return {(r["deployment"], r["id"]): r for at, r in self._history if at <= moment}
+
+    def _lives(self, record: JsonObject) -> bool:
+        ttl, written_at = record.get("ttl"), _written_at(record, otherwise=self._now())
+        return ttl is None or self._now() < written_at + ttl
+
+    @staticmethod
+    def _now() -> float:
+        return EPOCH + asyncio.get_running_loop().time()
 
     def _reach(self) -> None:
         if self.away:
             raise DependencyUnavailable(COSMOS, "it is away")
+
+
+def _written_at(record: JsonObject, *, otherwise: float) -> float:
+    """`_ts`; a test may have put a record there without it."""
+    at = record.get("_ts")
+    return at if isinstance(at, int | float) else otherwise
