@@ -1,4 +1,4 @@
-"""The app as its user sees it: `POST /producer` and `GET /response/{id}`."""
+"""The app as its user sees it: taking requests in, reading results back, showing the capacity."""
 
 from __future__ import annotations
 
@@ -70,6 +70,15 @@ class Api:
             if not open_ids or clock() >= until:
                 return results
             await asyncio.sleep(RETRY_SECONDS)
+
+    async def capacity(self, deployment: str) -> dict[str, Any] | None:
+        """What it says of a deployment; None while nobody answers."""
+        url = f"{self._url()}/capacity/{deployment}"
+        try:
+            async with self._session.get(url, headers=self._headers) as response:
+                return dict(await response.json()) if response.status == 200 else None
+        except (aiohttp.ClientError, TimeoutError):
+            return None
 
     async def _read_all(self, request_ids: Sequence[str]) -> dict[str, Result]:
         places = asyncio.Semaphore(READERS)

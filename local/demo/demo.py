@@ -13,6 +13,7 @@ from azure.eventhub.aio import EventHubProducerClient
 from examples.usage_events import UsageSender
 from local.demo.alone import refused_alone
 from local.demo.api import Api, Result
+from local.demo.belief import Beliefs, line
 from local.demo.faults import Crash, crash
 from local.demo.interactive import InteractiveTraffic
 from local.demo.progress import Snapshot, View
@@ -78,6 +79,7 @@ class Demo:
         deployment = system.options.deployments[0].name
         self._truth = PtuTruth(session=session, url=system.ptu_url, deployment=deployment)
         self._api = Api(session=session, url=lambda: system.url, key=system.keys.function)
+        self._beliefs = Beliefs(self._api, deployment=deployment)
         self._rescheduled = Rescheduled(system.settings["EVENT_HUBS"])
 
     async def run(self) -> tuple[Report, Sequence[Second]]:
@@ -87,6 +89,7 @@ class Demo:
             self._usage_events() as usage,
             self._interactive_traffic(usage) as traffic,
             self._rescheduled,
+            self._beliefs,
         ):
             await asyncio.sleep(BEFORE_SECONDS)
             submitted_at = await self._truth.now()
@@ -116,6 +119,7 @@ class Demo:
             window=[second for second in seconds if submitted_at < second.at <= served_at],
             killed=hit.what if hit else "",
             in_flight_at_kill=hit.in_flight if hit else 0,
+            belief=self._beliefs.sending,
         )
         return report, [second for second in seconds if second.at <= served_at]
 
@@ -156,6 +160,7 @@ class Demo:
             batch=sum(second.batch for second in recent) / number,
             interactive_calls=books.interactive_served,
             interactive_refused=books.interactive_refused,
+            belief=line(self._beliefs.latest),
         )
 
     @contextlib.asynccontextmanager

@@ -38,6 +38,8 @@ class Snapshot:
     batch: float = 0.0
     interactive_calls: int = 0
     interactive_refused: int = 0
+    belief: str = ""
+    """What the app believes of the PTU."""
 
     @property
     def idle(self) -> float:
@@ -77,7 +79,7 @@ class PlainView:
     def show(self, snapshot: Snapshot) -> None:
         if self._shown is None or snapshot.seconds - self._shown >= PLAIN_SECONDS:
             self._shown = snapshot.seconds
-            self.say(snapshot.line())
+            self.say(f"{snapshot.line()}\n         believes: {snapshot.belief}")
 
 
 class LiveView:
@@ -115,7 +117,12 @@ def panel(snapshot: Snapshot) -> RenderableType:
         f"interactive: {snapshot.interactive_calls} served, {snapshot.interactive_refused} refused"
     )
     return Panel(
-        Group(rows, Text(counts, style="dim")),
+        Group(
+            rows,
+            Text(counts, style="dim"),
+            # a line, however long: a panel that changes its height jumps
+            Text(f"believed: {snapshot.belief}", style="dim", no_wrap=True, overflow="ellipsis"),
+        ),
         title=f"filling the idle part of a PTU  {snapshot.seconds:.0f} s",
         title_align="left",
         expand=False,

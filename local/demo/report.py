@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from local.demo.api import Result
+from local.demo.belief import table
 from local.demo.truth import Books, Second
 
 NEARLY_DONE = 0.95
@@ -68,6 +69,8 @@ class Report:
     fill_seconds: float
     filled_share_until_95_percent: float
     requests_per_second: float
+    belief: dict[str, Any] | None = None
+    """What `GET /capacity` of the deployment said last while requests waited and calls ran."""
     killed: str = ""
     wall_seconds: float = 0.0
 
@@ -123,7 +126,11 @@ class Report:
         ]
         if self.killed:
             rows.append((f"{self.killed} killed", f"{self.in_flight_at_kill} calls in flight then"))
-        return "\n".join(f"{name:<16}{value}" for name, value in rows)
+        lines = [f"{name:<16}{value}" for name, value in rows]
+        if self.belief is not None:
+            lines += ["", "While it was sending, the app said of the PTU (GET /capacity):"]
+            lines.append(table(self.belief))
+        return "\n".join(lines)
 
 
 def make_report(
@@ -135,6 +142,7 @@ def make_report(
     window: Sequence[Second],
     killed: str,
     in_flight_at_kill: int,
+    belief: dict[str, Any] | None = None,
 ) -> Report:
     """Put together what was read from the app, from the ledger and from the PTU.
 
@@ -165,6 +173,7 @@ def make_report(
         fill_seconds=fill.seconds,
         filled_share_until_95_percent=until.filled_share,
         requests_per_second=round(succeeded / fill.seconds, 2) if fill.seconds else 0.0,
+        belief=belief,
         killed=killed,
     )
 

@@ -159,9 +159,27 @@ def test_the_panel_fits_a_terminal_of_80_columns() -> None:
                 deferred=1_234,
                 interactive=1.0,
                 interactive_calls=1_234,
+                belief="level 7%, others 43%, by header 1.2 s old; wait: " + 10 * "a long reason ",
             )
         )
     )
     lines = console.export_text().splitlines()
-    assert len(lines) == 5, "nothing is wrapped"
+    assert len(lines) == 6, "nothing is wrapped"
     assert "done 1319 of 1319, 128 in flight" in lines[2]
+    assert "believed: level 7%" in lines[4]
+
+
+def test_the_belief_while_sending_is_in_the_figures() -> None:
+    report = report_of(["succeeded"], books=Books(batch_served=1))
+    assert report.as_dict()["belief"] is None
+    assert "GET /capacity" not in report.text()
+    said = {
+        "belief": {"level": None},
+        "readings": [],
+        "leases": [],
+        "learned": None,
+        "what_would_change_it": ["the next response"],
+    }
+    report = replace(report, belief=said)
+    assert report.as_dict()["belief"] == said
+    assert report.text().splitlines()[-1] == "would change it the next response"
