@@ -36,6 +36,10 @@ BLIND_LOOK_SECONDS = 1.0
 
 LEARNING_RATE = 0.05
 
+ELSEWHERE = 2.5
+"""What a process that sent before us will get back counts more: a part of it has come back
+already, and we hear of that seconds later."""
+
 
 class LevelController:
     """The `Controller` of one provisioned deployment in this process."""
@@ -110,7 +114,8 @@ class LevelController:
                 burst_deviation=observer.events.bursts.deviation,
             )
         )
-        highest = ceiling(aim, refunds=(1.0 - self._used_share) * self._reserved)
+        reserved = self._reserved + ELSEWHERE * observer.reserved_elsewhere(now)
+        highest = ceiling(aim, refunds=(1.0 - self._used_share) * reserved)
         if level + amount / 2 <= highest or level <= 0.0:
             return Admit(f"{level:.1f} s of work are in the deployment, by {basis}")
         heard_at = max(observer.header_at, self._sent_at)

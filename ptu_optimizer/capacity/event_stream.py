@@ -19,9 +19,8 @@ EVENTS_SILENT_SECONDS = 300.0
 LAG_SECONDS = 10.0
 """How late usage events are is told by those of so many seconds."""
 
-LAGS_KEPT = 256
-"""Of so many records at most: those of LAG_SECONDS, with a record a second from each of a few
-sources."""
+LAGS_KEPT = 64
+"""Of so many reads at most: those of LAG_SECONDS, at a few a second."""
 
 BLOCK_SECONDS = 5.0
 """The stretch over which the others' present load is taken from usage events."""
@@ -45,8 +44,9 @@ class EventStream:
 
     def __init__(self) -> None:
         self._lags: deque[tuple[float, float]] = deque(maxlen=LAGS_KEPT)
-        """When a record came, and how much older its newest event was."""
+        """When records were read that tell of new events, and how much older the newest was."""
         self._trusted = False
+        self._read_until = -math.inf
         self._measured_until = -math.inf
         self.until = -math.inf
         """The time of the newest event, epoch seconds."""
@@ -63,10 +63,8 @@ class EventStream:
 
     def heard(self, now: float, *, until: float) -> None:
         """A record has come whose newest event is of `until`."""
-        until = min(until, now)
-        self._lags.append((now, now - until))
         self._trusted = True
-        self.until = max(self.until, until)
+        self.until = max(self.until, min(until, now))
 
     def horizon(self, now: float) -> float:
         """Up to when the events are complete: as late as they came lately."""
@@ -74,6 +72,13 @@ class EventStream:
         if lag is None:
             lag = max((lag for _, lag in self._lags), default=0.0)
         return now - lag
+
+    def read(self, now: float) -> None:
+        """All records that were there have been read: the newest event says how late they are.
+        History that is read at once does not."""
+        if self.until > self._read_until:
+            self._read_until = self.until
+            self._lags.append((now, now - self.until))
 
     def measure(self, timeline: Timeline, *, horizon: float) -> None:
         """Take the others' load from what is complete, each whole block once for its bursts."""

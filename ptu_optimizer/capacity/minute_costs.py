@@ -22,6 +22,8 @@ MOST_WINDOWS = 4_096
 class MinuteCosts:
     def __init__(self) -> None:
         self._own: dict[int, float] = {}
+        self._taken_over: dict[int, float] = {}
+        """What another process knew of all of ours: the same calls, counted there."""
         self._told: dict[int, float] = {}
         self._refused: dict[int, float] = {}
         self._counted: dict[tuple[str, float], tuple[int, float, int]] = {}
@@ -51,7 +53,7 @@ class MinuteCosts:
 
     def own_share(self, number: int) -> float:
         """The part of that minute's drain that our calls used, here and in other processes."""
-        return self._own.get(number, 0.0) / MINUTE_SECONDS
+        return self._own_cost(number) / MINUTE_SECONDS
 
     def told_share(self, number: int) -> float:
         """The part that interactive calls used, as far as usage events told."""
@@ -64,12 +66,16 @@ class MinuteCosts:
     @property
     def own_minutes(self) -> tuple[tuple[int, float], ...]:
         """The newest minutes, for a successor in another process."""
-        return tuple(sorted(self._own.items())[-KEPT_MINUTES:])
+        numbers = sorted(self._own.keys() | self._taken_over.keys())[-KEPT_MINUTES:]
+        return tuple((number, self._own_cost(number)) for number in numbers)
 
     def take_over(self, minutes: Iterable[tuple[int, float]]) -> None:
-        """What another process knew of our calls; where both know something, the more complete."""
-        for number, cost in minutes:
-            self._own[number] = max(cost, self._own.get(number, 0.0))
+        """What another process knew of our calls."""
+        self._taken_over = dict(minutes)
+
+    def _own_cost(self, number: int) -> float:
+        """Where both know something of a minute, the more complete."""
+        return max(self._own.get(number, 0.0), self._taken_over.get(number, 0.0))
 
 
 def _add(by_minute: dict[int, float], number: int, amount: float) -> None:

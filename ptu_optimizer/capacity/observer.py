@@ -21,7 +21,7 @@ from .minute_costs import MinuteCosts
 from .others import HeaderLoad, MinuteLoads
 from .reading import Reading
 from .timeline import Played, PlayedMinutes, Timeline
-from .usage import WINDOW_SECONDS, Usage, window_start
+from .usage import WINDOW_SECONDS, CallsElsewhere, Usage, window_start
 from .work import Model
 
 ASSUMED_DEPTH_SECONDS = 10.0
@@ -29,6 +29,9 @@ ASSUMED_DEPTH_SECONDS = 10.0
 
 FRESH_SECONDS = 1.0
 """Between two headers of a working deployment; after it the load goes back to the usual one."""
+
+PAUSE_SECONDS = 30.0
+"""Without a call for so long, a process has not sent all the time."""
 
 STRAGGLER_SECONDS = 5.0
 """Usage events that come this much later than the others still find their place."""
@@ -60,6 +63,8 @@ class LevelObserver:
         self._metric_ttl = metric_ttl_seconds
         self._timeline = Timeline()
         self._at = -math.inf
+        self._sent_at = self._sending_since = -math.inf
+        """Our newest send or correction, and the first one without a pause before it."""
         self._anchor = (-math.inf, 0.0)
         """When the level was last certain, and what it was: from there it is played."""
         self._was_told = False
@@ -71,6 +76,7 @@ class LevelObserver:
         self._played = PlayedMinutes()
         self._drain = Drain()
         self.costs = MinuteCosts()
+        self.elsewhere = CallsElsewhere()
         self.timing = HeaderTiming()
         self.meaning = MetricMeaning()
         self.minutes = MinuteLoads()
@@ -131,6 +137,9 @@ class LevelObserver:
     def own(self, now: float, amount: float) -> None:
         """A send of this process (positive), or its correction (negative)."""
         self.advance(now)
+        if now - self._sent_at > PAUSE_SECONDS:
+            self._sending_since = now
+        self._sent_at = now
         self._timeline.add_own(now, amount)
         self.level = max(0.0, self.level + amount)
 
@@ -186,16 +195,23 @@ class LevelObserver:
             if usage.ours and self._anchor[0] <= window.start:
                 self.level = max(0.0, self.level + changed)
         self.costs.count(usage, work_per_second=self._rate, now=self._at)
+        if usage.ours:
+            self.elsewhere.count(usage, now=self._at)
         if usage.windows and not usage.ours:
             # up to the middle of the newest window: more of that one may come
             newest = max(window.start for window in usage.windows)
             self.events.heard(now, until=newest + WINDOW_SECONDS / 2)
+
+    def reserved_elsewhere(self, now: float) -> float:
+        """Reserved by calls under way that other processes of ours have sent, seconds of drain."""
+        return self.elsewhere.reserved(now=now) / self._rate
 
     def tick(self, now: float) -> None:
         """Play again what events have told since; to be called about once a second."""
         self.advance(now)
         if not self.events.alive(now):
             return
+        self.events.read(now)
         horizon = self.events.horizon(now)
         self.events.measure(self._timeline, horizon=horizon)
         self._answer(horizon)
@@ -276,7 +292,13 @@ class LevelObserver:
         self._full_at = at
 
     def _learn_from(self, minute: Minute, interactive: float) -> None:
-        """Hold what was played of that minute against what the metric says of it."""
+        """Hold what was played of that minute against what the metric says of it.
+
+        Only of a minute in which this process was sending all the time: who has not the turn does
+        not read all that goes on.
+        """
+        if self._sending_since > minute.ends_at - MINUTE_SECONDS or self._sent_at < minute.ends_at:
+            return
         self.events.hold_against(told=self.costs.told_share(minute.number), metric=interactive)
         played = self._played.of(minute.number)
         if played is None or minute.utilization is None or self.basis(self._at) is Basis.HEADER:

@@ -128,7 +128,7 @@ class CapacityExchange:
     def _until_next(self) -> float:
         """The interval; sooner for a handover that is announced, later for who has not the turn."""
         now = self._clock.now()
-        leads = any(link.leadership.leads for link in self._links)
+        leads = any(link.is_busy for link in self._links)
         interval = self._interval if leads else FOLLOWER_INTERVALS * self._interval
         due = [at - now for link in self._links if (at := link.leadership.soonest()) is not None]
         return max(0.01, min([interval, *due]))
@@ -158,6 +158,11 @@ class _Link:
         """Etag by id of what was taken in lately: reads overlap."""
         self._sent: Reading | None = None
         self._learned_at = float("-inf")
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether others wait for what we know: while we send, and until our last call has ended."""
+        return self.leadership.leads or self._gate.in_flight > 0
 
     async def once(self) -> None:
         """Take in what is new, tell what is ours. A store that is away costs only freshness."""

@@ -115,6 +115,7 @@ class Gate:
         self._permits: deque[Permit] = deque()
         self._open_permits = 0
         self._waiting: dict[str, int] = {}
+        self._more_behind: dict[str, bool] = {}
         self._numbers = itertools.count()
         self._admitted: deque[float] = deque(maxlen=MOST_ADMITTED)
         """When the last ones passed, monotonic."""
@@ -136,10 +137,12 @@ class Gate:
         priority: str = "normal",
         overtakes: bool = False,
         prefix: str | None = None,
+        more_behind: bool = False,
     ) -> Permit | str:
         """A permit, or why there was none within the patience.
 
         Who `overtakes` passes before all who do not; see `line` for the order among the others.
+        `more_behind`: it came in a full batch, so its hub probably has more.
         """
         waiter = _Waiter(
             work, priority, prefix, next(self._numbers), asyncio.get_running_loop().create_future()
@@ -149,6 +152,7 @@ class Gate:
             return "its batch ran out of time"
         self._lines.setdefault(hub, Line()).join(waiter, overtakes=overtakes)
         self._waiting[hub] = self._waiting.get(hub, 0) + 1
+        self._more_behind[hub] = more_behind
         if self._waiting[hub] == 1 and not self._turn(hub).ours and self.on_wanted is not None:
             self.on_wanted()
         self._pump()
@@ -182,6 +186,8 @@ class Gate:
         waiting = self.waiting(hub)
         if waiting == 0:
             return 0.0
+        if self._more_behind.get(hub, False):
+            return float("inf")
         now = self._clock.monotonic()
         lately = sum(1 for at in self._admitted if now - at <= PACE_SECONDS)
         return waiting * PACE_SECONDS / lately if lately else float("inf")

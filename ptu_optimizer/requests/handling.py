@@ -26,6 +26,7 @@ from .model import JsonObject, Spillover
 from .outcome_details import input_missing
 from .outcomes import Concluded, OutcomeWriter, unpaid
 from .ports import Success
+from .progress import FULL_BATCH_EVENTS
 from .records import Ledger
 from .timing import Timing
 from .tokens import TokenEstimator, prefix_of, work_of_length
@@ -247,6 +248,7 @@ class RequestHandler:
                     priority=event.priority.value,
                     overtakes=self._urgency.overtakes(event, hub=request.hub, now=now),
                     prefix=prefix_of(event.body),
+                    more_behind=len(request.invocation.delivery.events) >= FULL_BATCH_EVENTS,
                 )
         except TimeoutError:
             return gate.verdict(hub=request.hub).why
