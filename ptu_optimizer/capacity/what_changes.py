@@ -12,9 +12,9 @@ from .admission import Wait
 from .alert import Alert
 from .belief import Belief
 from .belief_report import BeliefReport, HubReport
+from .event_stream import EVENTS_SILENT_SECONDS
 from .lease import Lease
 from .observer import Basis
-from .event_stream import EVENTS_SILENT_SECONDS
 from .reading import Kind
 
 

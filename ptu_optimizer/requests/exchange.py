@@ -161,7 +161,7 @@ class _Link:
 
     @property
     def is_busy(self) -> bool:
-        """Whether others wait for what we know: while we send, and until our last call has ended."""
+        """Whether others wait for what we know: while we send, until our last call has ended."""
         return self.leadership.leads or self._gate.in_flight > 0
 
     async def once(self) -> None:

@@ -1,10 +1,10 @@
 """How far the requests of one delivered batch have come: when its function may return.
 
 The trigger hands over a partition's next batch when the function has returned. If that were to
-wait for the slowest call, nothing of the partition could be sent meanwhile: with one busy partition
-a fifth of the deployment stays idle. So a full batch, behind which there is more, returns when each of
-its requests is done or under way. The calls go on in this process. If it dies, their leases end and
-the sweep finds them, as it finds whatever has lost its event (LEDGER.md 11).
+wait for the slowest call, nothing of the partition could be sent meanwhile: with one busy
+partition a fifth of the deployment stays idle. So a full batch, behind which there is more, returns
+when each of its requests is done or under way. The calls go on in this process. If it dies, their
+leases end and the sweep finds them, as it finds whatever has lost its event (LEDGER.md 11).
 """
 
 from __future__ import annotations
