@@ -1,4 +1,4 @@
-"""What would change a verdict: named by what it rests on, with the time or the setting to look at."""
+"""What would change a verdict, named by what it rests on, with the time or the setting to look at."""
 
 from __future__ import annotations
 
