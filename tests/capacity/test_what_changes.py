@@ -1,4 +1,4 @@
-"""What would change a verdict, named by what it rests on, with the time or the setting to look at."""
+"""What would change a verdict, by what it rests on: the signal, the time or the setting to see."""
 
 from __future__ import annotations
 
