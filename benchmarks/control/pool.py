@@ -37,10 +37,19 @@ def play_all(rows: Sequence[Row], *, view: View) -> list[Result]:
                 except Exception as error:
                     raise RowFailed(f"{row.title}: {error}") from error
                 step(done)
+                view.say(_line(results[row], done, len(rows)))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return [results[row] for row in rows]
+
+
+def _line(result: Result, done: int, of: int) -> str:
+    found = result.figures
+    return (
+        f"{done}/{of} {result.row.title}: ratio {found.ratio:.4f}, "
+        f"{found.extra_refused_share:.3%} refused beyond, {result.wall_seconds:.1f} s"
+    )
 
 
 def _quiet() -> None:

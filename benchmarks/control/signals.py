@@ -30,7 +30,7 @@ USAGE_BATCH_SECONDS = 0.25
 USAGE_STEP_SECONDS = 0.25
 """How often the usage function is given what has come: a trigger hands over what it has at once."""
 
-USAGE_PARTITIONS = 2
+USAGE_PARTITIONS = 1
 """Of the hub that the usage events come by."""
 
 MINUTE_DELAY_SECONDS = 60.0
