@@ -90,8 +90,6 @@ class Result:
     kills: int = 0
     decision_ms: float | None = None
     """CPU inside the controller per call sent; None unless asked for."""
-    probes: int = 0
-    """Calls sent to learn something: with nothing else under way, and nothing known."""
     samples: tuple[Sample, ...] = ()
     refusals: tuple[float, ...] = ()
     """When interactive calls were refused."""
@@ -119,7 +117,6 @@ class Result:
             "metric": row.conditions.metric,
             "batch_calls": self.batch_calls,
             "completed": self.completed,
-            "probes": self.probes,
             "copies": self.copies,
             "capacity_reads": self.reads,
             "capacity_writes": self.writes,
