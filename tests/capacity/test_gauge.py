@@ -1,4 +1,6 @@
-"""The gauge: which reading is believed, for how long, and what it says when there is none."""
+"""The gauge: which signals are believed, and where a belief comes from."""
+
+from __future__ import annotations
 
 import math
 
@@ -6,148 +8,186 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptu_optimizer.capacity.gauge import FUTURE_TOLERANCE_SECONDS, Gauge
-from ptu_optimizer.capacity.reading import Kind, Reading
-
-NOW = 1_800_000_000.0
-LIVE_TTL, METRIC_TTL = 15.0, 300.0
-
-
-def gauge() -> Gauge:
-    return Gauge(live_ttl_seconds=LIVE_TTL, metric_ttl_seconds=METRIC_TTL)
-
-
-def reading(
-    value: float, *, age: float = 0.0, kind: Kind = Kind.LEVEL, until: float | None = None
-) -> Reading:
-    return Reading(
-        deployment="ptu",
-        kind=kind,
-        value=value,
-        source=kind.value,
-        observed_at=NOW - age,
-        until=until,
-    )
-
-
-def metric(value: float, *, age: float) -> Reading:
-    return reading(value, age=age, kind=Kind.UTILIZATION)
-
-
-def throttled(*, age: float, until: float) -> Reading:
-    return reading(1.0, age=age, kind=Kind.THROTTLED, until=until)
+from ptu_optimizer.capacity.gauge import (
+    FUTURE_TOLERANCE_SECONDS,
+    HIGHEST_LEVEL,
+    MOST_SOURCES,
+    Gauge,
+)
+from ptu_optimizer.capacity.observer import Basis
+from ptu_optimizer.capacity.reading import Reading
+from tests.support.alerts import fired_alert
+from tests.support.signals import HERE, NOW, THERE, level, minute, throttled, usage
 
 
 def gauge_of(*readings: Reading) -> Gauge:
-    made = gauge()
-    for one in readings:
-        made.observe(one, now=NOW)
-    return made
+    gauge = Gauge(deployment="ptu")
+    for reading in readings:
+        gauge.take(reading, now=NOW)
+    return gauge
 
 
-def test_no_reading_is_not_zero_percent() -> None:
-    belief = gauge().belief(now=NOW)
-    assert belief.value is None
-    assert belief.fresh is False
-    assert belief.source == "none"
-    assert belief.age == math.inf
-    assert gauge().newest() is None
+# --- what is believed ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("one", "fresh"),
+    ("reading", "believed"),
     [
-        pytest.param(reading(0.5), True, id="just read"),
-        pytest.param(reading(0.5, age=LIVE_TTL), True, id="live, at the end of its time"),
-        pytest.param(reading(0.5, age=LIVE_TTL + 0.001), False, id="live, just stale"),
-        pytest.param(metric(0.5, age=METRIC_TTL), True, id="metric, at the end of its time"),
-        pytest.param(metric(0.5, age=METRIC_TTL + 0.001), False, id="metric, just stale"),
+        pytest.param(level(0.0), True, id="empty"),
+        pytest.param(level(1.0), True, id="full"),
+        pytest.param(level(1.8), True, id="over 100 %, as a burst takes it"),
+        pytest.param(level(HIGHEST_LEVEL), True, id="as high as can be"),
+        pytest.param(level(HIGHEST_LEVEL + 0.01), False, id="a percentage taken for a share"),
+        pytest.param(level(0.5, at=NOW - 9e6), True, id="old: its age is another's business"),
+        pytest.param(
+            level(0.5, at=NOW + FUTURE_TOLERANCE_SECONDS), True, id="as far ahead as clocks differ"
+        ),
+        pytest.param(
+            level(0.5, at=NOW + FUTURE_TOLERANCE_SECONDS + 0.001), False, id="from the future"
+        ),
+        pytest.param(throttled(at=NOW + 1e9, until=NOW + 2e9), False, id="a 429 of the future"),
+        pytest.param(throttled(until=NOW + 5), True, id="a 429"),
     ],
 )
-def test_a_reading_is_acted_upon_for_as_long_as_its_kind_is_worth(
-    one: Reading, fresh: bool
+def test_what_is_to_be_believed(reading: Reading, believed: bool) -> None:
+    gauge = Gauge(deployment="ptu")
+    assert gauge.take(reading, now=NOW) is believed
+    assert bool(gauge.provenance(Basis.NOTHING)) is believed
+
+
+@pytest.mark.parametrize(
+    ("second", "believed"),
+    [
+        pytest.param(level(0.9, at=NOW - 2), False, id="the same again"),
+        pytest.param(level(0.9, at=NOW - 3), False, id="an older one, late"),
+        pytest.param(level(0.9, at=NOW - 1), True, id="a newer one"),
+        pytest.param(level(0.9, at=NOW - 3, source=THERE), True, id="an older one of another"),
+        pytest.param(throttled(at=NOW - 3, until=NOW), True, id="another kind"),
+    ],
+)
+def test_of_one_source_nothing_is_believed_that_is_not_newer(
+    second: Reading, believed: bool
 ) -> None:
-    belief = gauge_of(one).belief(now=NOW)
-    assert belief.fresh is fresh
-    assert (belief.value, belief.source) == (0.5, one.kind.value), "stale or not, it says what"
-    assert belief.age == pytest.approx(NOW - one.observed_at)
+    gauge = gauge_of(level(0.1, at=NOW - 2))
+    assert gauge.take(second, now=NOW) is believed
 
 
-def test_a_fresh_live_reading_wins_over_a_metric_however_late_that_came() -> None:
-    belief = gauge_of(reading(0.3, age=10), metric(0.9, age=5)).belief(now=NOW)
-    assert (belief.value, belief.source) == (0.3, "level")
-
-
-def test_a_metric_takes_over_when_the_live_reading_is_stale() -> None:
-    belief = gauge_of(reading(0.3, age=16), metric(0.9, age=90)).belief(now=NOW)
-    assert (belief.value, belief.source, belief.fresh) == (0.9, "utilization", True)
+@given(st.lists(st.integers(0, 20), min_size=1))
+def test_out_of_order_the_newest_stays(ages: list[int]) -> None:
+    gauge = gauge_of(*(level(age / 100, at=NOW - age) for age in ages))
+    (only,) = gauge.provenance(Basis.HEADER)
+    assert (only.observed_at, only.value) == (NOW - min(ages), min(ages) / 100)
 
 
 @pytest.mark.parametrize(
-    ("ahead", "taken"),
+    ("ahead", "believed"),
     [
-        pytest.param(FUTURE_TOLERANCE_SECONDS, True, id="as far ahead as clocks may differ"),
-        pytest.param(FUTURE_TOLERANCE_SECONDS + 0.001, False, id="further ahead"),
-        pytest.param(1e9, False, id="decades ahead"),
+        (-90.0, True),
+        (FUTURE_TOLERANCE_SECONDS, True),
+        (FUTURE_TOLERANCE_SECONDS + 0.001, False),
+        (1e9, False),
+    ],
+    ids=["over", "as far ahead as clocks differ", "not over yet", "decades ahead"],
+)
+def test_a_minute_that_is_not_over_is_not_believed(ahead: float, believed: bool) -> None:
+    gauge = Gauge(deployment="ptu")
+    assert gauge.take_minute(minute(NOW + ahead, utilization=0.5), now=NOW) is believed
+    assert bool(gauge.provenance(Basis.METRIC)) is believed
+
+
+def test_a_minute_that_comes_again_is_believed_in_case_it_was_mended() -> None:
+    gauge = Gauge(deployment="ptu")
+    for utilization in (0.5, 0.6):
+        assert gauge.take_minute(minute(utilization=utilization), now=NOW)
+    assert gauge.take_minute(minute(NOW - 60, utilization=0.9), now=NOW), "an older one, mended"
+    (only,) = gauge.provenance(Basis.METRIC)
+    assert (only.value, only.observed_at) == (0.6, NOW)
+
+
+# --- where a belief comes from -------------------------------------------------------------------
+
+
+def everything() -> Gauge:
+    gauge = gauge_of(
+        level(0.3, at=NOW - 4), level(0.2, at=NOW - 9, source=THERE), throttled(at=NOW - 30)
+    )
+    gauge.take_minute(minute(NOW - 90, utilization=0.6), now=NOW)
+    gauge.usage(usage({NOW - 3: 1.0, NOW - 2.5: 1.0}), NOW)
+    gauge.usage(usage({NOW - 8: 1.0}, source=THERE), NOW)
+    gauge.alert(fired_alert(observed_at=NOW - 60, value=0.93))
+    return gauge
+
+
+def test_every_signal_is_shown_newest_first_with_its_value_and_its_time() -> None:
+    shown = [(one.kind, one.source, one.value) for one in everything().provenance(Basis.HEADER)]
+    assert shown == [
+        ("usage", "gateway", None),
+        ("level", HERE, 0.3),
+        ("sends", THERE, None),
+        ("level", THERE, 0.2),
+        ("throttled", HERE, 1.0),
+        ("alert", "ptu-is-full", 0.93),
+        ("minute", "azure monitor", 0.6),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("basis", "kinds"),
+    [
+        (Basis.HEADER, {"level"}),
+        (Basis.EVENTS, {"usage"}),
+        (Basis.METRIC, {"minute"}),
+        (Basis.NOTHING, set()),
     ],
 )
-def test_a_reading_from_the_future_is_not_believed(ahead: float, taken: bool) -> None:
-    made = gauge()
-    assert made.observe(reading(0.5, age=-ahead), now=NOW) is taken
-    assert (made.newest() is not None) is taken
+def test_what_the_belief_rests_on_weighs_one_and_all_else_nothing(
+    basis: Basis, kinds: set[str]
+) -> None:
+    shown = everything().provenance(basis)
+    assert {one.kind for one in shown if one.weight == 1.0} == kinds
+    assert {one.weight for one in shown if one.kind not in kinds} == {0.0}
 
 
-def test_a_reading_from_slightly_ahead_has_no_negative_age() -> None:
-    assert gauge_of(reading(0.5, age=-3)).belief(now=NOW).age == 0
+@pytest.mark.parametrize(
+    ("signal", "known"),
+    [
+        pytest.param("nothing", False, id="nothing"),
+        pytest.param("sends", False, id="what we sent ourselves"),
+        pytest.param("alert", False, id="an alert, which may tell of another metric"),
+        pytest.param("level", True, id="a level"),
+        pytest.param("throttled", True, id="a 429"),
+        pytest.param("usage", True, id="usage events"),
+        pytest.param("minute", True, id="a minute of the metric"),
+    ],
+)
+def test_when_a_signal_was_true_that_tells_the_level(signal: str, known: bool) -> None:
+    gauge = Gauge(deployment="ptu")
+    match signal:
+        case "sends":
+            gauge.usage(usage({NOW - 7.5: 1.0}, source=THERE), NOW)
+        case "alert":
+            gauge.alert(fired_alert(observed_at=NOW - 7))
+        case "level":
+            gauge.take(level(0.5, at=NOW - 7), now=NOW)
+        case "throttled":
+            gauge.take(throttled(at=NOW - 7), now=NOW)
+        case "usage":
+            gauge.usage(usage({NOW - 7.5: 1.0}), NOW)
+        case "minute":
+            gauge.take_minute(minute(NOW - 7), now=NOW)
+    assert gauge.newest() == (NOW - 7 if known else -math.inf)
 
 
-@pytest.mark.parametrize("late", [0.0, 1.0], ids=["the same again", "an older one, late"])
-def test_readings_out_of_order_do_not_turn_the_belief_back(late: float) -> None:
-    made = gauge_of(reading(0.6, age=2))
-    assert made.observe(reading(0.1, age=2 + late), now=NOW) is False
-    assert made.belief(now=NOW).value == 0.6
+def test_a_window_that_is_not_over_is_of_now_and_a_record_of_none_says_nothing() -> None:
+    gauge = Gauge(deployment="ptu")
+    gauge.usage(usage({}), NOW)
+    assert gauge.provenance(Basis.EVENTS) == ()
+    gauge.usage(usage({NOW: 1.0}), NOW + 0.1)
+    assert gauge.newest() == NOW + 0.1
 
 
-@given(ages=st.lists(st.integers(min_value=0, max_value=14), min_size=1))
-def test_the_order_of_arrival_does_not_matter(ages: list[int]) -> None:
-    in_order = gauge_of(*(reading(age, age=age) for age in sorted(ages)))
-    as_came = gauge_of(*(reading(age, age=age) for age in ages))
-    assert as_came.belief(now=NOW) == in_order.belief(now=NOW)
-
-
-def test_a_429_closes_until_the_time_it_names() -> None:
-    assert gauge().closed_until() == 0
-    assert gauge_of(throttled(age=1, until=NOW + 4)).closed_until() == NOW + 4
-
-
-def test_a_429_without_a_time_closes_nothing() -> None:
-    assert gauge_of(reading(1.0, kind=Kind.THROTTLED)).closed_until() == 0
-
-
-def test_after_a_429_nothing_older_is_believed() -> None:
-    made = gauge_of(reading(0.1, age=3), metric(0.1, age=60), throttled(age=2, until=NOW - 1))
-    belief = made.belief(now=NOW)
-    assert belief.fresh is False
-    assert (belief.value, belief.source) == (1.0, "throttled")
-
-
-def test_after_a_429_a_newer_level_is_believed_again() -> None:
-    made = gauge_of(throttled(age=3, until=NOW - 2), reading(0.4, age=1))
-    assert (made.belief(now=NOW).value, made.belief(now=NOW).fresh) == (0.4, True)
-
-
-def test_a_level_of_the_same_moment_as_a_429_is_not_newer() -> None:
-    made = gauge_of(throttled(age=3, until=NOW - 2), reading(0.4, age=3))
-    assert made.belief(now=NOW).fresh is False
-
-
-def test_an_older_429_does_not_replace_a_newer_one() -> None:
-    made = gauge_of(throttled(age=1, until=NOW + 1), throttled(age=5, until=NOW + 60))
-    assert made.closed_until() == NOW + 1
-
-
-def test_the_newest_of_all_kinds_is_what_other_processes_get() -> None:
-    newest = gauge_of(metric(0.2, age=60), reading(0.4, age=1), throttled(age=9, until=NOW))
-    found = newest.newest()
-    assert found is not None
-    assert found.kind is Kind.LEVEL
+def test_of_many_sources_the_newest_are_kept() -> None:
+    """Each process is one, and processes come and go."""
+    gauge = gauge_of(*(level(0.5, at=NOW - age, source=f"w{age}") for age in range(200)))
+    sources = [one.source for one in gauge.provenance(Basis.HEADER)]
+    assert sources == [f"w{age}" for age in range(MOST_SOURCES)]

@@ -50,17 +50,37 @@ def test_a_time_that_is_no_time_is_refused(time: float) -> None:
         level(0.5, until=time)  # a gate that closed until then would never open again
 
 
+@pytest.mark.parametrize("span", [NAN, INF, -0.1], ids=["nan", "inf", "negative"])
+def test_a_span_that_is_none_is_refused(span: float) -> None:
+    with pytest.raises(InvalidReading, match="worker-1"):
+        Reading(
+            deployment="ptu",
+            kind=Kind.LEVEL,
+            value=0.5,
+            source="worker-1",
+            observed_at=NOW,
+            span=span,
+        )
+
+
 @given(
     value=st.floats(min_value=0, max_value=100),
     kind=st.sampled_from(Kind),
     source=st.text(),
+    span=st.floats(min_value=0, max_value=600),
     until=st.none() | st.floats(min_value=0, max_value=4e9),
 )
 def test_a_reading_survives_its_record(
-    value: float, kind: Kind, source: str, until: float | None
+    value: float, kind: Kind, source: str, span: float, until: float | None
 ) -> None:
     reading = Reading(
-        deployment="ptu", kind=kind, value=value, source=source, observed_at=NOW, until=until
+        deployment="ptu",
+        kind=kind,
+        value=value,
+        source=source,
+        observed_at=NOW,
+        span=span,
+        until=until,
     )
     assert Reading.from_record(reading.record(record_id="r", ttl_seconds=600)) == reading
 
@@ -71,6 +91,12 @@ def test_a_record_is_addressed_by_deployment_and_dies_of_its_ttl() -> None:
     assert record["deployment"] == "ptu"
     assert record["ttl"] == 600
     assert record["type"] == "reading"
+
+
+def test_a_record_of_a_moment_needs_no_span() -> None:
+    record = level(0.5).record(record_id="r", ttl_seconds=600)
+    del record["span"]
+    assert Reading.from_record(record) == level(0.5)
 
 
 def test_what_cosmos_adds_to_a_record_does_not_disturb() -> None:
@@ -87,6 +113,8 @@ def test_what_cosmos_adds_to_a_record_does_not_disturb() -> None:
         pytest.param({"value": -1}, id="negative"),
         pytest.param({"kind": "mood"}, id="unknown kind"),
         pytest.param({"observed_at": None}, id="no time"),
+        pytest.param({"span": "long"}, id="a span that is none"),
+        pytest.param({"span": -1}, id="a negative span"),
         pytest.param({"until": "later"}, id="until is no time"),
         pytest.param({"until": "Infinity"}, id="until for ever"),
     ],
