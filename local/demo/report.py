@@ -68,6 +68,9 @@ class Report:
     filled_share: float
     fill_seconds: float
     filled_share_until_95_percent: float
+    filled_share_in_full_flow: float
+    """The same from the first answer on: before it one call at a time probes, since nothing is
+    known of the PTU yet."""
     requests_per_second: float
     belief: dict[str, Any] | None = None
     """What `GET /capacity` of the deployment said last while requests waited and calls ran."""
@@ -122,6 +125,11 @@ class Report:
                 f"{self.idle_share_before:.0%} of the PTU without the batch, "
                 f"{self.idle_share_after:.0%} with it: {self.filled_share:.0%} of it filled",
             ),
+            (
+                "",
+                f"{self.filled_share_in_full_flow:.0%} of it from the first answer until 95% "
+                "were served",
+            ),
             ("time", f"{self.fill_seconds:.0f} s, {self.requests_per_second:.1f} requests/s"),
         ]
         if self.killed:
@@ -152,7 +160,9 @@ def make_report(
     states = Counter(result.state for result in results.values())
     succeeded = sum(r.state == "succeeded" and r.answered for r in results.values())
     final = sum(result.final for result in results.values())
-    fill, until = Fill.of(window), Fill.of(_until_nearly_done(window))
+    until_nearly_done = _until_nearly_done(window)
+    fill, until = Fill.of(window), Fill.of(until_nearly_done)
+    full_flow = Fill.of([second for second in until_nearly_done if second.batch_served])
     return Report(
         submitted=len(results),
         succeeded=succeeded,
@@ -172,6 +182,7 @@ def make_report(
         filled_share=fill.filled_share,
         fill_seconds=fill.seconds,
         filled_share_until_95_percent=until.filled_share,
+        filled_share_in_full_flow=full_flow.filled_share,
         requests_per_second=round(succeeded / fill.seconds, 2) if fill.seconds else 0.0,
         belief=belief,
         killed=killed,

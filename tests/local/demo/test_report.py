@@ -106,6 +106,26 @@ def test_the_share_filled_is_of_what_interactive_traffic_left() -> None:
     assert Fill.of([]).filled_share == 0
 
 
+def test_the_start_and_the_end_are_told_apart_from_the_full_flow() -> None:
+    """Before the first answer nothing is known, and the last requests cannot fill a PTU."""
+    start = [second(at, 0.5, 0.0) for at in range(4)]
+    flow = [second(4 + at, 0.5, 0.5, 10 * (at + 1)) for at in range(9)]
+    end = [second(13 + at, 0.5, 0.1, 96 + at) for at in range(5)]
+    report = make_report(
+        results={},
+        outcomes=Counter(),
+        books=Books(),
+        refused_alone=0,
+        window=[*start, *flow, *end],
+        killed="",
+        in_flight_at_kill=0,
+    )
+    assert report.filled_share == pytest.approx(5 / 9, abs=1e-3)
+    assert report.filled_share_until_95_percent == pytest.approx(9 / 13, abs=1e-3)
+    assert report.filled_share_in_full_flow == 1.0
+    assert "100% of it from the first answer until 95% were served" in report.text()
+
+
 def slot(request: str, n: int, kind: str, worker: str | None = None) -> dict[str, Any]:
     return {"request_id": request, "n": n, "kind": kind, "worker": worker}
 
