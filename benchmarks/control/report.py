@@ -26,7 +26,12 @@ def as_json(results: Sequence[Result], *, apart: bool) -> dict[str, Any]:
 
 
 def _row(result: Result, results: Sequence[Result]) -> dict[str, Any]:
-    return {**result.as_dict(), "missed": missed(result, results)}
+    target = target_of(result.row)
+    return {
+        **result.as_dict(),
+        "target": None if target is None else str(target),
+        "missed": missed(result, results),
+    }
 
 
 def misses(results: Sequence[Result]) -> list[str]:
@@ -40,7 +45,7 @@ def print_table(results: Sequence[Result], console: Console) -> None:
         table.add_column(name)
     for name in ("idle alone", "batch", "ratio", "refused", "alone", "extra", "429", "idle", "s"):
         table.add_column(name, justify="right")
-    table.add_column("target")
+    table.add_column("ratio / extra must be")
     timed = any(result.decision_ms is not None for result in results)
     if timed:
         table.add_column("ms a decision", justify="right")
@@ -77,6 +82,7 @@ def _cells(result: Result, results: Sequence[Result], *, timed: bool) -> list[st
 
 
 def _verdict(result: Result, results: Sequence[Result]) -> str:
-    if target_of(result.row) is None:
+    target = target_of(result.row)
+    if target is None:
         return ""
-    return "missed" if missed(result, results) else "met"
+    return f"{target} {'missed' if missed(result, results) else 'met'}"

@@ -20,6 +20,9 @@ class Target:
     ratio: float
     extra: float
 
+    def __str__(self) -> str:
+        return f"≥ {self.ratio:g} / " + (f"≤ {self.extra:.2%}" if self.extra else "0")
+
     def missed(self, result: Result) -> list[str]:
         found = result.figures
         missed = []
@@ -38,6 +41,9 @@ class BetterThan:
     ratio with fewer."""
 
     policy: str
+
+    def __str__(self) -> str:
+        return f"better than {self.policy}"
 
     def missed(self, result: Result, other: Result) -> list[str]:
         ours, theirs = result.figures, other.figures

@@ -61,6 +61,14 @@ class Learned:
     and seconds of drain. To be subtracted from the metric, which tells of them minutes later."""
     depth_seconds: float | None = None
     """How many seconds of drain fill the bucket; None where that cannot be told."""
+    depth_evidence: tuple[float, ...] = ()
+    """What that was told from: `depth.BucketDepth.evidence`."""
+    level: float = 0.0
+    """Seconds of drain that the bucket is believed to hold at `at`."""
+    events_until: float = 0.0
+    """The newest usage event, epoch seconds; 0 if none is believed."""
+    burst_deviation: float = 0.0
+    """Of the others' load over some seconds, from usage events."""
 
     def __post_init__(self) -> None:
         numbers = {name: getattr(self, name) for name in _NUMBERS}
@@ -85,10 +93,14 @@ class Learned:
             values["own_minutes"] = tuple(
                 (int(number), float(used)) for number, used in record["own_minutes"]
             )
+            values["depth_evidence"] = tuple(map(float, record["depth_evidence"]))
             return cls(**values)
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidReading(str(error)) from None
 
 
 _MEANINGS = frozenset(meaning.value for meaning in Meaning)
-_NUMBERS = ("at", "drain", "event_gain", "used_share", "usual_load")
+_NUMBERS = (
+    *("at", "drain", "event_gain", "used_share", "usual_load"),
+    *("level", "events_until", "burst_deviation"),
+)

@@ -36,10 +36,6 @@ BLIND_LOOK_SECONDS = 1.0
 
 LEARNING_RATE = 0.05
 
-ELSEWHERE = 2.5
-"""What a process that sent before us will get back counts more: a part of it has come back
-already, and we hear of that seconds later."""
-
 
 class LevelController:
     """The `Controller` of one provisioned deployment in this process."""
@@ -111,10 +107,10 @@ class LevelController:
             Uncertainty(
                 by_events=by_events,
                 at_admission=observer.timing.at_admission,
-                burst_deviation=observer.events.bursts.deviation,
+                burst_deviation=observer.events.burst_deviation,
             )
         )
-        reserved = self._reserved + ELSEWHERE * observer.reserved_elsewhere(now)
+        reserved = self._reserved + observer.reserved_elsewhere(now)
         highest = ceiling(aim, refunds=(1.0 - self._used_share) * reserved)
         if level + amount / 2 <= highest or level <= 0.0:
             return Admit(f"{level:.1f} s of work are in the deployment, by {basis}")
@@ -294,4 +290,8 @@ class LevelController:
             header_at_admission=observer.timing.at_admission,
             own_minutes=observer.costs.own_minutes,
             depth_seconds=observer.depth.seconds,
+            depth_evidence=observer.depth.evidence,
+            level=observer.level,
+            events_until=observer.events.until if observer.events.alive(now) else 0.0,
+            burst_deviation=observer.events.burst_deviation,
         )

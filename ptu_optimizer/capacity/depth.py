@@ -25,6 +25,16 @@ class BucketDepth:
         self._square = FORGET * self._square + level * level
 
     @property
+    def evidence(self) -> tuple[float, ...]:
+        """All that is remembered, for a successor in another process."""
+        return (self._product, self._square)
+
+    def go_on_from(self, evidence: tuple[float, ...]) -> None:
+        """What another process has learned."""
+        if len(evidence) == 2:
+            self._product, self._square = evidence
+
+    @property
     def seconds(self) -> float | None:
         """Seconds of drain that fill the bucket; None if nothing is known."""
         return self._product / self._square if self._square >= LEAST_WEIGHT else None

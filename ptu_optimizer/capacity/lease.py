@@ -22,8 +22,11 @@ RENEW_SECONDS = 3.0
 SAFETY_SECONDS = 1.5
 """The holder stops this much before others may start: a write may be read a second late."""
 
-HANDOVER_SECONDS = 60.0
-"""How long a holder sends while others wait: every partition is read on, in turns."""
+ROUND_SECONDS = 5_000.0
+SHORTEST_TURN_SECONDS = 60.0
+LONGEST_TURN_SECONDS = 180.0
+"""How long a holder sends while others wait: every partition is read on, in turns, and all have had
+theirs within a round. Each handover costs a little, and learns little from a minute it cuts in two."""
 
 NOTICE_SECONDS = 4.0
 """How far ahead a handover is announced: the successor reads every two seconds, a second late."""
@@ -196,7 +199,9 @@ def _as_holder(
         for one in candidates
         if one.worker != me and monotonic - one.heard_at < CANDIDATE_SECONDS
     ]
-    if others and (dry_in < DRY_SECONDS or now - lease.since >= HANDOVER_SECONDS):
+    turn = ROUND_SECONDS / (len(others) + 1)
+    turn = min(LONGEST_TURN_SECONDS, max(SHORTEST_TURN_SECONDS, turn))
+    if others and (dry_in < DRY_SECONDS or now - lease.since >= turn):
         longest = min(others, key=lambda one: (one.since, one.worker))
         return Write(
             replace(

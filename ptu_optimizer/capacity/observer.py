@@ -146,7 +146,17 @@ class LevelObserver:
     def succeed(self, learned: Learned) -> None:
         """Go on from what another process has learned."""
         self._drain.set(learned.drain)
-        self.events.go_on_from(learned.event_gain)
+        self.events.go_on_from(
+            gain=learned.event_gain,
+            until=learned.events_until,
+            burst_deviation=learned.burst_deviation,
+        )
+        self.depth.go_on_from(learned.depth_evidence)
+        if self.basis(learned.at) in (Basis.METRIC, Basis.NOTHING):
+            # nothing of our own tells better how full it was then
+            self._anchor = (learned.at, learned.level)
+            self.level = learned.level
+            self._at = max(self._at, learned.at)
         self._header_load.usual = min(1.0, learned.usual_load)
         self._header_load.now = self._header_load.usual
         self.timing.at_admission = learned.header_at_admission

@@ -49,13 +49,13 @@ class Spread:
 
     def __init__(self, *, memory: float = 60.0) -> None:
         self._memory = memory
-        self._count = 0.0
+        self.count = 0.0
         self.mean = 0.0
         self._square = 0.0
 
     def add(self, value: float) -> None:
-        self._count = min(self._memory, self._count + 1.0)
-        weight = 1.0 / self._count
+        self.count = min(self._memory, self.count + 1.0)
+        weight = 1.0 / self.count
         self.mean += weight * (value - self.mean)
         self._square += weight * (value * value - self._square)
 

@@ -15,9 +15,9 @@ TARGET_SECONDS = 0.7
 OLD_TARGET_SECONDS = 0.4
 """The same where headers tell of the moment of admission, seconds ago."""
 
-EVENTS_TARGET = (0.3, 1.1)
-EVENTS_CALM = 1.15
-EVENTS_BURSTS = 1.4
+EVENTS_TARGET = (0.15, 1.1)
+EVENTS_CALM = 1.1
+EVENTS_BURSTS = 2.3
 """By usage events, seconds old: the burstier the others, the lower, for a burst of this moment is
 not seen yet."""
 

@@ -173,7 +173,8 @@ class _Link:
                 # what those who do not send leave out: all of it is needed from now on
                 self._since = max(0.0, self._since - HISTORY_SECONDS)
                 await self._read()
-            self._gate.tick()
+            if self.leadership.leads:
+                self._gate.tick()
             await self._send()
             if self.leadership.leads:
                 await self._reports.tell()
@@ -228,7 +229,8 @@ class _Link:
             )
             self._sent = reading
         now = self._clock.monotonic()
-        if usage is not None and now - self._learned_at >= LEARNED_INTERVAL_SECONDS:
+        due = now - self._learned_at >= LEARNED_INTERVAL_SECONDS
+        if usage is not None and due and self.leadership.speaks:
             learned = self._gate.learned()
             if learned is not None:
                 self._learned_at = now

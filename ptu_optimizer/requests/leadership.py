@@ -21,7 +21,7 @@ from ptu_optimizer.capacity.lease import (
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.telemetry import logger
 
-from .events import REQUESTS_SOON
+from .events import REQUESTS, REQUESTS_SOON
 from .gate import Gate
 from .model import JsonObject
 from .ports import CapacityStore
@@ -91,6 +91,20 @@ class Leadership:
         """Whether this process has a turn, or has been named for the next."""
         return any(
             seen.lease is not None and self._worker in (seen.lease.holder, seen.lease.successor)
+            for seen in self._seen.values()
+        )
+
+    @property
+    def speaks(self) -> bool:
+        """Whether this process knows best what there is to know: it sends the bulk, or sends while
+        nobody else sends that."""
+        bulk = self._seen.get(REQUESTS)
+        if bulk is not None and bulk.lease is not None and bulk.lease.holder:
+            fresh = self._clock.monotonic() - bulk.changed_at < LEASE_SECONDS
+            if fresh or bulk.lease.holder == self._worker:
+                return bulk.lease.holder == self._worker
+        return any(
+            seen.lease is not None and seen.lease.holder == self._worker
             for seen in self._seen.values()
         )
 

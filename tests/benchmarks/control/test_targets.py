@@ -3,12 +3,20 @@
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
-from benchmarks.control.report import as_json, misses
+from benchmarks.control.report import as_json, misses, print_table
 from benchmarks.control.robustness import WRONG
 from benchmarks.control.row import Row
 from benchmarks.control.scenarios import SCENARIOS
-from benchmarks.control.targets import MUST_HOLD, TARGETS, Target, missed, target_of
+from benchmarks.control.targets import (
+    MUST_HOLD,
+    TARGETS,
+    BetterThan,
+    Target,
+    missed,
+    target_of,
+)
 from tests.benchmarks.control.rows import result, row
 
 
@@ -81,6 +89,29 @@ def test_every_robustness_row_has_a_bound_of_its_own() -> None:
     wrong = WRONG[0].row()
     bad = result(wrong, ratio=0.1)
     assert [line.startswith(wrong.title) for line in misses([bad])] == [True]
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        pytest.param(Target(0.99, 0), "≥ 0.99 / 0", id="no harm"),
+        pytest.param(Target(0.94, 0.013), "≥ 0.94 / ≤ 1.30%", id="a little"),
+        pytest.param(BetterThan("threshold"), "better than threshold", id="another policy"),
+    ],
+)
+def test_a_target_says_what_must_hold(target: Target | BetterThan, says: str) -> None:
+    assert str(target) == says
+
+
+def test_the_table_says_what_must_hold_beside_what_does() -> None:
+    console = Console(width=220, force_terminal=False)
+    with console.capture() as captured:
+        print_table([result(), result(row("C", bucket_seconds=10), ratio=0.5)], console)
+    met, missed_row, *missed_lines = captured.get().splitlines()[1:]
+    assert "0.9900" in met
+    assert met.rstrip().endswith("≥ 0.99 / 0 met")
+    assert missed_row.rstrip().endswith("≥ 0.94 / ≤ 1.30% missed")
+    assert missed_lines[0].startswith("missed: C W=10 P=1 live: ratio 0.5000")
 
 
 KEYS = {
