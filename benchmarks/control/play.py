@@ -6,34 +6,19 @@ import asyncio
 import gc
 import random
 import time
-from collections.abc import Sequence
-from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 
-from benchmarks.control import jobs
 from benchmarks.control.baseline import baseline
 from benchmarks.control.controls import Controls
 from benchmarks.control.figures import Outcome, figures
-from benchmarks.control.hubs import MemoryHubs
+from benchmarks.control.making import application_of, process_of, world_of
 from benchmarks.control.plant import Plant
-from benchmarks.control.processes import Fleet, Process, track_processes
+from benchmarks.control.processes import Fleet, track_processes
 from benchmarks.control.row import KILL_SECONDS, Result, Row, Sample
 from benchmarks.control.scenarios import DEPLOYMENT
-from benchmarks.control.services import MemoryServices, Wire, World
-from benchmarks.control.settings import REQUEST_ID_KEY, batch_size, settings_of
-from benchmarks.control.signals import UsageEvents, write_minutes, write_usage
-from benchmarks.control.store import (
-    BlobContainer,
-    CapacityContainer,
-    GroupContainer,
-    LedgerContainer,
-)
-from benchmarks.control.traces import Job, read_jobs
-from local.virtual_time import VirtualClock, run_virtually
-from ptu_optimizer.bootstrap import Application
-from ptu_optimizer.requests.ids import IdMint
-
-LEAST_PARTITIONS = 4
+from benchmarks.control.services import Wire, World
+from benchmarks.control.signals import write_minutes, write_usage
+from local.virtual_time import run_virtually
 
 SAMPLE_SECONDS = 5.0
 
@@ -43,7 +28,7 @@ def play(row: Row) -> Result:
     random.seed(row.seed)
     started = time.perf_counter()
     result = run_virtually(_play(row, started))
-    gc.collect()
+    gc.collect()  # tasks and their futures hold each other: the next row wants the room
     return result
 
 
@@ -68,7 +53,7 @@ async def _play(row: Row, started: float) -> Result:
         )
     ]
     if row.signals == "events":
-        feed = _application(row, Wire(world), name="usage").usage_feed
+        feed = application_of(row, Wire(world), name="usage").usage_feed
         background.append(write_usage(events, feed, plant, world.capacity))
     if row.kill:
         background.append(killer.run())
@@ -119,8 +104,9 @@ class Killer:
     async def run(self) -> None:
         while True:
             await asyncio.sleep(KILL_SECONDS)
-            if self._world.last_sender is not None:
-                self._fleet.kill(self._world.last_sender)
+            sender = self._world.last_sender
+            if sender is not None and not sender.cut:
+                self._fleet.kill(sender)
                 self.kills += 1
 
 
@@ -144,78 +130,3 @@ class Sampler:
                 Sample(at=now, interactive=interactive, batch=batch, level=deployment.level(now))
             )
             before = drained
-
-
-def world_of(row: Row) -> tuple[World, UsageEvents]:
-    """What the processes share, and the interactive gateway."""
-    scenario, conditions = row.scenario, row.conditions
-    events = UsageEvents(
-        deployment=DEPLOYMENT, lost_share=conditions.lost_events_share, seed=row.seed + 1
-    )
-    plant = Plant(
-        scenario.deployment(bucket_seconds=row.bucket_seconds),
-        scenario.calls(),
-        behaviour=replace(conditions.behaviour, header=row.signals == "live"),
-        gateway=events if row.signals == "events" else None,
-        seed=row.seed + 2,
-        resizes=scenario.resizes(),
-    )
-    world = World(
-        plant=plant,
-        hubs=_hubs(row),
-        capacity=CapacityContainer(),
-        ledger=LedgerContainer(),
-        groups=GroupContainer(),
-        blobs=BlobContainer(),
-    )
-    return world, events
-
-
-def _hubs(row: Row) -> MemoryHubs:
-    count = max(LEAST_PARTITIONS, row.processes)
-    lengths = jobs.lengths(_jobs(), seed=row.seed)
-    mint = IdMint(REQUEST_ID_KEY.encode(), random_bytes=random.Random(row.seed).randbytes)
-    backlogs = {
-        number: jobs.events(
-            lengths,
-            mint=mint,
-            deployment=DEPLOYMENT,
-            reserve_factor=row.conditions.reserve_factor,
-        )
-        for number in range(row.conditions.loaded_partitions or count)
-    }
-    return MemoryHubs(count=count, backlogs=backlogs)
-
-
-def process_of(
-    row: Row, world: World, controls: Controls | None, number: int, life: int
-) -> Process:
-    """Without `controls` it keeps the app's own controllers."""
-    wire = Wire(world)
-    return Process(
-        wire=wire,
-        application=_application(row, wire, name=f"worker-{number}-{life}", controls=controls),
-        partitions=[
-            partition
-            for partition in world.hubs.all_partitions()
-            if partition.number % row.processes == number
-        ],
-        batch_size=batch_size(),
-    )
-
-
-def _application(
-    row: Row, wire: Wire, *, name: str, controls: Controls | None = None
-) -> Application:
-    return Application(
-        settings_of(row),
-        services=MemoryServices(wire),
-        clock=VirtualClock(),
-        worker=name,
-        control=None if controls is None else controls.choose,
-    )
-
-
-@cache
-def _jobs() -> Sequence[Job]:
-    return read_jobs()

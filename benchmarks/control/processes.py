@@ -116,7 +116,7 @@ class Fleet:
     def kill(self, wire: Wire) -> None:
         """Kill the process behind a wire, and start its successor a little later."""
         for number, process in enumerate(self._processes):
-            if process.wire is wire and not wire.cut:
+            if process.wire is wire:
                 process.kill()
                 asyncio.get_running_loop().call_later(RESTART_SECONDS, self._restart, number)
 

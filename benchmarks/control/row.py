@@ -15,6 +15,9 @@ SIGNALS: tuple[Signals, ...] = ("live", "events", "monitor")
 OURS = "ours"
 KILL_SECONDS = 600.0
 
+STORMS = frozenset({"none", "threshold"})
+"""The policies that are refused a hundred thousand times."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
@@ -60,8 +63,11 @@ class Row:
 
     @property
     def weight(self) -> float:
-        """About how long it takes, beside others."""
-        return 1 + self.processes / 4 + (self.signals == "events") * (1 + self.processes / 8)
+        """About how long it takes, beside others: processes, and calls that come in vain."""
+        weight = 1 + self.processes / 4
+        if self.signals == "events":
+            weight += 1 + self.processes / 8
+        return weight + (5 if self.policy in STORMS else 0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.control.play import play, process_of, world_of
+from benchmarks.control.making import process_of, world_of
+from benchmarks.control.play import play
 from benchmarks.control.policies import POLICIES
 from benchmarks.control.processes import RESTART_SECONDS, Fleet, Process, track_processes
 from benchmarks.control.row import Result, Row
