@@ -67,8 +67,8 @@ class Learned:
     """Seconds of drain that the bucket is believed to hold at `at`."""
     events_until: float = 0.0
     """The newest usage event, epoch seconds; 0 if none is believed."""
-    burst_deviation: float = 0.0
-    """Of the others' load over some seconds, from usage events."""
+    burst_evidence: tuple[float, ...] = ()
+    """How the others' load varies over some seconds, from usage events: `others.Spread.evidence`."""
 
     def __post_init__(self) -> None:
         numbers = {name: getattr(self, name) for name in _NUMBERS}
@@ -93,7 +93,8 @@ class Learned:
             values["own_minutes"] = tuple(
                 (int(number), float(used)) for number, used in record["own_minutes"]
             )
-            values["depth_evidence"] = tuple(map(float, record["depth_evidence"]))
+            for name in ("depth_evidence", "burst_evidence"):
+                values[name] = tuple(map(float, record[name]))
             return cls(**values)
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidReading(str(error)) from None
@@ -102,5 +103,5 @@ class Learned:
 _MEANINGS = frozenset(meaning.value for meaning in Meaning)
 _NUMBERS = (
     *("at", "drain", "event_gain", "used_share", "usual_load"),
-    *("level", "events_until", "burst_deviation"),
+    *("level", "events_until"),
 )

@@ -107,7 +107,7 @@ class LevelController:
             Uncertainty(
                 by_events=by_events,
                 at_admission=observer.timing.at_admission,
-                burst_deviation=observer.events.burst_deviation,
+                burst_deviation=observer.events.bursts.deviation,
             )
         )
         reserved = self._reserved + observer.reserved_elsewhere(now)
@@ -293,5 +293,5 @@ class LevelController:
             depth_evidence=observer.depth.evidence,
             level=observer.level,
             events_until=observer.events.until if observer.events.alive(now) else 0.0,
-            burst_deviation=observer.events.burst_deviation,
+            burst_evidence=observer.events.bursts.evidence,
         )

@@ -25,9 +25,6 @@ LAGS_KEPT = 64
 BLOCK_SECONDS = 5.0
 """The stretch over which the others' present load is taken from usage events."""
 
-ENOUGH_BLOCKS = 24.0
-"""Two minutes: of fewer, a deviation says little."""
-
 GAIN_RANGE = (0.5, 4.0)
 """How far all interactive work may be from what the events tell of it: estimates that are twice too
 high, or one gateway of four that reports."""
@@ -50,7 +47,6 @@ class EventStream:
         """When records were read that tell of new events, and how much older the newest was."""
         self._trusted = False
         self._read_until = -math.inf
-        self._deviation_before = 0.0
         self._measured_until = -math.inf
         self.until = -math.inf
         """The time of the newest event, epoch seconds."""
@@ -107,18 +103,11 @@ class EventStream:
         low, high = GAIN_RANGE
         self.gain += GAIN_RATE * (min(high, max(low, metric / told)) - self.gain)
 
-    @property
-    def burst_deviation(self) -> float:
-        """Of the others' load over BLOCK_SECONDS; a predecessor's until we have seen enough."""
-        if self.bursts.count < ENOUGH_BLOCKS:
-            return self._deviation_before
-        return self.bursts.deviation
-
-    def go_on_from(self, *, gain: float, until: float, burst_deviation: float) -> None:
+    def go_on_from(self, *, gain: float, until: float, bursts: tuple[float, ...]) -> None:
         """What another process has learned; `until` is 0 if it does not believe the events."""
         low, high = GAIN_RANGE
         self.gain = min(high, max(low, gain))
-        self._deviation_before = burst_deviation
+        self.bursts.go_on_from(bursts)
         if until > 0.0:
             self._trusted = True
             self.until = max(self.until, until)

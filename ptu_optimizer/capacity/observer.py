@@ -149,7 +149,7 @@ class LevelObserver:
         self.events.go_on_from(
             gain=learned.event_gain,
             until=learned.events_until,
-            burst_deviation=learned.burst_deviation,
+            bursts=learned.burst_evidence,
         )
         self.depth.go_on_from(learned.depth_evidence)
         if self.basis(learned.at) in (Basis.METRIC, Basis.NOTHING):

@@ -47,7 +47,7 @@ class HeaderLoad:
 class Spread:
     """How much the load of short stretches of time varies: mean and deviation, with forgetting."""
 
-    def __init__(self, *, memory: float = 60.0) -> None:
+    def __init__(self, *, memory: float = 120.0) -> None:
         self._memory = memory
         self.count = 0.0
         self.mean = 0.0
@@ -58,6 +58,16 @@ class Spread:
         weight = 1.0 / self.count
         self.mean += weight * (value - self.mean)
         self._square += weight * (value * value - self._square)
+
+    @property
+    def evidence(self) -> tuple[float, ...]:
+        """All that is remembered, for a successor in another process."""
+        return (self.count, self.mean, self._square)
+
+    def go_on_from(self, evidence: tuple[float, ...]) -> None:
+        """What another process has seen."""
+        if len(evidence) == 3:
+            self.count, self.mean, self._square = evidence
 
     @property
     def deviation(self) -> float:

@@ -119,6 +119,7 @@ class Attempts:
             at=now,
             failures=claim.failures,
             lease_until=now + self._timing.lease,
+            enqueued_at=request.delivered.enqueued_at,
             details={
                 **labels(request.event),
                 **whereabouts(call.route),

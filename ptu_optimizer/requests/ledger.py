@@ -47,6 +47,8 @@ class Slot:
     """Attempts: others may act only after this + SKEW (4)."""
     not_before: float = 0.0
     """Released: no attempt before this, for stale copies too (6)."""
+    enqueued_at: float = 0.0
+    """Attempts: when the hub took the event that led to it (11); 0 if that is not known."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """Why, response, error, usage, deployment…: carried, never decided upon."""
 
@@ -69,6 +71,7 @@ class Slot:
             "failures": self.failures,
             "lease_until": self.lease_until,
             "not_before": self.not_before,
+            "enqueued_at": self.enqueued_at,
             "ttl": max(1, int(ends_at - now) + margin),
         }
 
@@ -83,6 +86,7 @@ class Slot:
             failures=record.get("failures", 0),
             lease_until=record.get("lease_until", 0.0),
             not_before=record.get("not_before", 0.0),
+            enqueued_at=record.get("enqueued_at", 0.0),
             details={k: v for k, v in record.items() if k not in _SLOT_FIELDS and k[0] != "_"},
         )
 
@@ -99,6 +103,7 @@ _SLOT_FIELDS = frozenset(
         "failures",
         "lease_until",
         "not_before",
+        "enqueued_at",
         "ttl",
     ]
 )

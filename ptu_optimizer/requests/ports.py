@@ -31,6 +31,7 @@ SLICE_FIELDS = (
     "failures",
     "lease_until",
     "not_before",
+    "enqueued_at",
     "deferrals",
     "why",
 )

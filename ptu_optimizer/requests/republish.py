@@ -53,6 +53,11 @@ class Slice:
 
     def last_known_publication(self, request_id: str, group_published: float) -> float:
         """The latest time at which an event of the request was surely, or maybe, published."""
+        top = self.top(request_id)
+        if top is not None and top.kind is Kind.ATTEMPT and top.enqueued_at > 0.0:
+            # the event that it came from, and what was published since, if anything was
+            since = [mark for mark in self.marks[LOST] if mark >= top.at]
+            return max(top.enqueued_at, self.deferred_at(request_id), *since)
         return max(group_published, self.handled_at(request_id), *self.marks[LOST])
 
 

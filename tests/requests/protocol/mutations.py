@@ -323,6 +323,18 @@ MUTATIONS = [
         "slot = top.n + 1 if top.kind is Kind.RELEASED else top.n",
         "slot = top.n + 1",
     ),
+    Mutation(
+        "test_rule_11_what_was_lost_with_its_worker_does_not_wait_for_the_backlog",
+        REPUBLISH,
+        "if top is not None and top.kind is Kind.ATTEMPT and top.enqueued_at > 0.0:",
+        "if False:",
+    ),
+    Mutation(
+        "test_rule_11_what_its_hub_delivers_again_is_not_lost_with_its_worker",
+        REPUBLISH,
+        "return max(top.enqueued_at, self.deferred_at(request_id), *since)",
+        "return max(self.deferred_at(request_id), *since, 0.0)",
+    ),
     # 12: annotations and the range of the sweep
     Mutation(
         "test_rule_12_losing_every_annotation_loses_no_request",

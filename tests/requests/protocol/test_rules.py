@@ -685,6 +685,34 @@ async def test_rule_11_a_lost_worker_s_request_comes_back_with_the_slot_of_its_a
     assert copy.slot == 1
 
 
+async def _lost_in_a_backlog(*, enqueued: float, read_to: float) -> World:
+    """A process died with a call under way whose batch had returned. Behind its event lie others:
+    the hub is read up to what it took at `read_to`."""
+    world = World(deadline=7200)
+    event = world.request()
+    await asyncio.sleep(1_000)
+    world.lay(event, 1, Kind.ATTEMPT, lease_until=1_034, enqueued=enqueued)
+    world.hubs.enqueue(REQUESTS, Outgoing(world.request().encode()))
+    for partition in ("0", "1"):
+        position = _position(REQUESTS, sequence_number=-1, enqueued_at=EPOCH + read_to)
+        world.groups.upsert({**position, "id": f"position:{REQUESTS}:{partition}"})
+    await asyncio.sleep(100)
+    return world
+
+
+@in_virtual_time
+async def test_rule_11_what_was_lost_with_its_worker_does_not_wait_for_the_backlog() -> None:
+    world = await _lost_in_a_backlog(enqueued=10, read_to=50)
+    assert await _sweep(world) == 1
+    assert [copy.slot for copy in _copies(world)] == [1]
+
+
+@in_virtual_time
+async def test_rule_11_what_its_hub_delivers_again_is_not_lost_with_its_worker() -> None:
+    world = await _lost_in_a_backlog(enqueued=50, read_to=50)
+    assert await _sweep(world) == 0
+
+
 # --- 12: annotations and the range of the sweep ---------------------------------------------------
 
 

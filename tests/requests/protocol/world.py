@@ -214,9 +214,11 @@ class World:
         failures: int = 0,
         lease_until: float = 0.0,
         not_before: float = 0.0,
+        enqueued: float | None = None,
         token: str | None = None,
     ) -> Slot:
-        """A slot as if another process had created it. Times are true seconds of the world."""
+        """A slot as if another process had created it. Times are true seconds of the world;
+        `enqueued` is when the hub took the event that led to it, if that is known."""
         now = EPOCH + self.now()
         slot = Slot(
             request_id=event.request_id,
@@ -227,6 +229,7 @@ class World:
             failures=failures,
             lease_until=EPOCH + lease_until,
             not_before=EPOCH + not_before,
+            enqueued_at=0.0 if enqueued is None else EPOCH + enqueued,
             details={"worker": "another"},
         )
         assert self.requests.create(slot.record(ends_at=now + 1e6, now=now))
