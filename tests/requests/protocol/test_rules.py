@@ -695,7 +695,8 @@ async def _lost_in_a_backlog(*, enqueued: float, read_to: float) -> World:
     world.hubs.enqueue(REQUESTS, Outgoing(world.request().encode()))
     for partition in ("0", "1"):
         position = _position(REQUESTS, sequence_number=-1, enqueued_at=EPOCH + read_to)
-        world.groups.upsert({**position, "id": f"position:{REQUESTS}:{partition}"})
+        record = {**position, "id": f"position:{REQUESTS}:{partition}", "partition": partition}
+        world.groups.upsert(record)
     await asyncio.sleep(100)
     return world
 
