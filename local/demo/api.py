@@ -73,11 +73,11 @@ class Api:
 
     async def capacity(self, deployment: str) -> dict[str, Any] | None:
         """What it says of a deployment; None while nobody answers."""
-        url = f"{self._url()}/capacity/{deployment}"
         try:
+            url = f"{self._url()}/capacity/{deployment}"
             async with self._session.get(url, headers=self._headers) as response:
                 return dict(await response.json()) if response.status == 200 else None
-        except (aiohttp.ClientError, TimeoutError):
+        except (aiohttp.ClientError, TimeoutError, LookupError):  # or no host runs at all
             return None
 
     async def _read_all(self, request_ids: Sequence[str]) -> dict[str, Result]:

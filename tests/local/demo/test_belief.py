@@ -136,10 +136,21 @@ async def test_the_last_belief_while_sending_is_kept() -> None:
     assert beliefs.sending == shown()
 
 
-async def test_a_host_that_is_gone_tells_nothing() -> None:
-    async with aiohttp.ClientSession() as session:
-        api = Api(session=session, url=lambda: "http://127.0.0.1:1", key="k")
+async def test_a_host_that_is_gone_tells_nothing_and_the_next_one_is_asked() -> None:
+    """Between a kill and the next start no host runs at all: nobody knows an address then."""
+    hosts: list[str] = []
+
+    async def capacity(request: web.Request) -> web.Response:
+        return web.json_response(shown())
+
+    application = web.Application()
+    application.router.add_get("/capacity/{name}", capacity)
+    async with TestServer(application) as server, aiohttp.ClientSession() as session:
+        api = Api(session=session, url=lambda: hosts[0], key="k")
         async with Beliefs(api, deployment="ptu", look_seconds=0.01) as beliefs:
             await asyncio.sleep(0.05)
-    assert beliefs.latest is None
-    assert beliefs.sending is None
+            hosts.append("http://127.0.0.1:1")
+            await asyncio.sleep(0.05)
+            assert beliefs.latest is None
+            hosts[0] = str(server.make_url("")).rstrip("/")
+            await until(lambda: beliefs.latest is not None, "the next host's answer")
