@@ -335,11 +335,11 @@ class Settings(BaseSettings):
         examples=["300"],
     )
     reading_exchange_seconds: float = Field(
-        0.5,
+        0.25,
         alias="READING_EXCHANGE_SECONDS",
         gt=0,
         description="how often working processes exchange fresh readings",
-        examples=["1"],
+        examples=["0.25"],
     )
 
     # --- alerts

@@ -51,7 +51,7 @@ FOLLOWED = ("lease", "learned", "alert", "minute")
 HISTORY_SECONDS = 120.0
 """How far back it then reads: to the end of the newest minute of the metric."""
 
-FOLLOWER_INTERVALS = 4
+FOLLOWER_INTERVALS = 8
 """Who has not the turn looks at so much longer intervals."""
 
 _SIGNALS: dict[str, Callable[[dict[str, Any]], Signal]] = {
