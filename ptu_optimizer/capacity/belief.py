@@ -68,7 +68,7 @@ class Learned:
     events_until: float = 0.0
     """The newest usage event, epoch seconds; 0 if none is believed."""
     burst_evidence: tuple[float, ...] = ()
-    """How the others' load varies over some seconds, from usage events: `others.Spread.evidence`."""
+    """How the others' load varies, from usage events: `others.Spread.evidence`."""
 
     def __post_init__(self) -> None:
         numbers = {name: getattr(self, name) for name in _NUMBERS}

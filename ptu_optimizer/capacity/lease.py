@@ -26,7 +26,8 @@ ROUND_SECONDS = 5_000.0
 SHORTEST_TURN_SECONDS = 60.0
 LONGEST_TURN_SECONDS = 180.0
 """How long a holder sends while others wait: every partition is read on, in turns, and all have had
-theirs within a round. Each handover costs a little, and learns little from a minute it cuts in two."""
+theirs within a round. Each handover costs a little, and of a minute it cuts in two nothing is
+learned."""
 
 NOTICE_SECONDS = 4.0
 """How far ahead a handover is announced: the successor reads every two seconds, a second late."""
