@@ -32,6 +32,7 @@ def ensure(
     requirements: Sequence[Path] = paths.REQUIREMENTS,
     venvs: Path = paths.VENVS,
     logs: Path = paths.LOGS,
+    pip_options: Sequence[str] = (),
 ) -> Path:
     """Make the environment if it is missing, broken or out of date; the path of its Python."""
     name = f"{version[0]}.{version[1]}"
@@ -58,6 +59,7 @@ def ensure(
         run_step(
             f"installing packages into .venv/{name} (a minute or two, the first time)",
             [str(python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
+            + [*pip_options]
             + [part for file in requirements for part in ("-r", str(file))],
             log=logs / f"pip-{name}.log",
             advice=PIP_ADVICE,
