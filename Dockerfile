@@ -2,22 +2,22 @@
 #
 #   docker build --tag ptu-optimizer .
 #
-# Microsoft keeps the tag of a major version patched and asks for regular rebuilds. For builds that can be
-# repeated, pin what it points to: --build-arg BASE_IMAGE=mcr.microsoft.com/azure-functions/python@sha256:...
-ARG BASE_IMAGE=mcr.microsoft.com/azure-functions/python:4-python3.13
-FROM ${BASE_IMAGE}
+# Microsoft keeps the tag of a major version patched and asks for regular rebuilds. A build that can be
+# repeated names what the tag stood for:
+#
+#   docker build --build-context \
+#     mcr.microsoft.com/azure-functions/python:4-python3.13=docker-image://mcr.microsoft.com/azure-functions/python@sha256:... .
+FROM mcr.microsoft.com/azure-functions/python:4-python3.13
 
 # first what changes least: the packages are a layer of their own
 COPY requirements.txt /tmp/requirements.txt
 RUN python -m pip install --no-cache-dir --disable-pip-version-check --requirement /tmp/requirements.txt \
     && rm /tmp/requirements.txt
 
-# Not as root. The user is the one that .NET's images bring since version 8, and that Flex Consumption
-# runs apps as. The host writes where the variables below point; where older hosts write regardless is
-# theirs as well (Azure/azure-functions-docker issues 424 and 1210).
-RUN { getent passwd app || useradd --uid 1654 --no-create-home app; } \
-    && mkdir -p /azure-functions-host/Secrets /home/LogFiles /home/data /home/site/wwwroot \
-    && chown -R app /azure-functions-host/Secrets /home/LogFiles /home/data
+# Not as root. The host writes where the variables below point; where it has been seen to write regardless
+# belongs to its user as well (Azure/azure-functions-docker issues 424 and 1210).
+RUN mkdir -p /azure-functions-host/Secrets /home/LogFiles /home/data /home/site/wwwroot \
+    && chown -R 10001:10001 /azure-functions-host/Secrets /home/LogFiles /home/data
 
 # the app belongs to root: what runs it cannot change it
 COPY host.json function_app.py /home/site/wwwroot/
@@ -33,7 +33,7 @@ ENV AzureWebJobsScriptRoot=/home/site/wwwroot \
     PYTHONDONTWRITEBYTECODE=1
 
 EXPOSE 7071
-USER 1654
+USER 10001:10001
 
 # alive; whether the services it stands on answer is GET /health?ready=1
 HEALTHCHECK --interval=30s --timeout=5s --start-period=90s --retries=3 \
