@@ -281,12 +281,29 @@ async def test_gauge_sweep_and_usage_are_done_if_asked_for(
 # --- as a process ---------------------------------------------------------------------------------
 
 
+IN_A_KERNEL = """
+import asyncio
+from ptu_consumer.__main__ import main
+async def cell() -> None:
+    main([])  # blocks, as a cell does
+asyncio.run(cell())
+"""
+"""As Databricks runs the entry point of a wheel: in a kernel whose main thread has a loop."""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(["-m", "ptu_consumer"], id="by itself"),
+        pytest.param(["-c", IN_A_KERNEL], id="in a kernel"),
+    ],
+)
 async def test_as_a_process_it_reads_its_settings_and_ends_cleanly_on_sigterm(
-    system: Bench,
+    system: Bench, command: list[str]
 ) -> None:
     producer = system.worker()
     ids = await submit(producer, 10)
-    process = await start(system.environment)
+    process = await start(system.environment, *command)
     try:
         await all_succeeded(producer, ids)
         await checkpointed(system, REQUESTS, 9)
@@ -306,16 +323,16 @@ async def test_as_a_process_it_reads_its_settings_and_ends_cleanly_on_sigterm(
 async def test_settings_that_are_not_usable_end_the_process_and_are_named() -> None:
     options = SystemOptions(ports=Ports())
     values = {**app_settings(options), "REQUEST_ID_KEY": "short"}
-    process = await start(values)
+    process = await start(values, "-m", "ptu_consumer")
     output, _ = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 1
     assert "REQUEST_ID_KEY" in output.decode()
 
 
-async def start(values: Mapping[str, str]) -> asyncio.subprocess.Process:
+async def start(values: Mapping[str, str], *command: str) -> asyncio.subprocess.Process:
     environment = {**os.environ, **values, "PYTHONPATH": f"{ROOT}:{ROOT / 'databricks'}"}
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "ptu_consumer"),
+        *(sys.executable, *command),
         env=environment,
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
