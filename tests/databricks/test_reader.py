@@ -198,7 +198,8 @@ async def test_when_a_partition_comes_back_its_next_batch_waits_for_the_one_unde
     await owned(reader, partition)
     again = batch(b"one", b"two")
     second = asyncio.create_task(reader.on_batch(partition, again))
-    await asyncio.sleep(0)
+    for _ in range(10):  # as often as it takes a batch to begin, and more
+        await asyncio.sleep(0)
     assert len(dealing.seen) == 1
     dealing.may_end.set()
     await second
