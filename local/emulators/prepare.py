@@ -76,10 +76,13 @@ async def _healthy(session: aiohttp.ClientSession, url: str, *, until: float, pa
 
 async def _make(connection_string: str, name: str) -> list[str]:
     definitions: list[dict[str, Any]] = json.loads(DEFINITIONS.read_text(encoding="utf-8"))
-    async with CosmosClient.from_connection_string(connection_string) as client:
+    client = CosmosClient.from_connection_string(connection_string)
+    try:  # not entered: that asks the account, and leaves what it has opened if there is none
         database = await client.create_database_if_not_exists(name)
         for definition in definitions:
             await _container(database, definition)
+    finally:
+        await client.close()
     return [definition["id"] for definition in definitions]
 
 
