@@ -180,7 +180,7 @@ var tags = { 'azd-env-name': environmentName }
 var groupName = empty(resourceGroupName) ? '${abbreviations.resourcesResourceGroups}${environmentName}' : resourceGroupName
 var functionAppName = '${abbreviations.webSitesFunctions}${token}'
 var deploymentContainer = 'app-package-${take(functionAppName, 32)}'
-var publicNetworkAccess = vnetEnabled ? 'Disabled' : 'Enabled'
+var openOrNot = vnetEnabled ? 'Disabled' : 'Enabled'
 var hubRetentionSeconds = hubRetentionDays * 86400
 
 // --- which account, where
@@ -284,7 +284,7 @@ module storage 'core/storage.bicep' = {
     deploymentContainer: deploymentContainer
     // records end with the latest deadline, the hubs' retention and a lease
     fileDays: hubRetentionDays * 2 + 1
-    publicNetworkAccess: publicNetworkAccess
+    publicNetworkAccess: openOrNot
   }
 }
 
@@ -301,7 +301,7 @@ module eventHubs 'core/event-hubs.bicep' = {
     partitions: hubPartitions
     retentionDays: eventHubsSku == 'Premium' || hubRetentionDays <= 7 ? hubRetentionDays : fail('hubRetentionDays is ${hubRetentionDays}; the Standard tier keeps events for 7 days at most.')
     consumerGroups: consumerGroups
-    publicNetworkAccess: publicNetworkAccess
+    publicNetworkAccess: openOrNot
   }
 }
 
@@ -316,7 +316,7 @@ module cosmos 'core/cosmos.bicep' = {
     mode: cosmosMode
     maximumThroughput: cosmosMaximumThroughput
     consistency: cosmosConsistency
-    publicNetworkAccess: publicNetworkAccess
+    publicNetworkAccess: openOrNot
   }
 }
 
@@ -328,7 +328,7 @@ module vault 'core/key-vault.bicep' = {
     tags: tags
     name: '${abbreviations.keyVaultVaults}${token}'
     requestIdKey: requestIdKey
-    publicNetworkAccess: publicNetworkAccess
+    publicNetworkAccess: openOrNot
   }
 }
 
@@ -339,7 +339,7 @@ module openAiAccount 'app/openai-account.bicep' = if (createOpenAiAccount) {
     location: location
     tags: tags
     name: accountName
-    publicNetworkAccess: publicNetworkAccess
+    publicNetworkAccess: openOrNot
   }
 }
 

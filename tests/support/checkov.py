@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from local import checkov
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What checkov found; each finding as `check: file: resource`."""
+    """What checkov found; each finding as `check: path of the file: resource`."""
 
     passed: tuple[str, ...]
     failed: tuple[str, ...]
@@ -32,15 +31,13 @@ class Scan:
         return len(self.passed) + len(self.failed) + len(self.skipped)
 
 
-def scan(*paths: Path, framework: str) -> Scan:
-    """Scan folders and files. `framework`: bicep, dockerfile, kubernetes, …
-
-    Fails with what to do if checkov is not installed.
-    """
+def scan(path: Path, *, framework: str) -> Scan:
+    """Scan a folder or a file. `framework`: bicep, dockerfile, kubernetes, …"""
     done = subprocess.run(
         [
-            str(_command()),
-            *[part for path in paths for part in ("-d" if path.is_dir() else "-f", str(path))],
+            str(checkov.ensure()),
+            "-d" if path.is_dir() else "-f",
+            str(path),
             "--framework",
             framework,
             "--output",
@@ -78,11 +75,4 @@ def _scan(reports: Sequence[Mapping[str, Any]], *, broken: Sequence[str]) -> Sca
 
 
 def _said(one: Mapping[str, Any]) -> str:
-    return f"{one['check_id']}: {one['file_path']}: {one['resource']}"
-
-
-def _command() -> Path:
-    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    command = checkov.VENVS / version / "bin" / "checkov"
-    assert command.exists(), "checkov is not installed: ./dev test installs it"
-    return command
+    return f"{one['check_id']}: {one['file_abs_path']}: {one['resource']}"

@@ -313,7 +313,7 @@ def test_azd_finds_the_app_by_its_tag() -> None:
 def test_without_a_network_everything_is_public_with_one_only_the_app_is() -> None:
     main = template("main.bicep")
     open_, closed = (
-        Evaluation(main, parameters={"vnetEnabled": enabled})["publicNetworkAccess"]
+        Evaluation(main, parameters={"vnetEnabled": enabled})["openOrNot"]
         for enabled in (False, True)
     )
     assert (open_, closed) == ("Enabled", "Disabled")
