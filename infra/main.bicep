@@ -18,7 +18,7 @@ param location string
 @description('Resource group; empty: rg-<environment>.')
 param resourceGroupName string = ''
 
-@description('Object id of who deploys: gets the data roles for local work. Empty: nobody does.')
+@description('Object id of who deploys: gets the data roles for local work, and may read the key of request ids. Empty: nobody does.')
 param principalId string = deployer().objectId
 
 @allowed(['User', 'ServicePrincipal', 'Group'])
@@ -416,6 +416,9 @@ module principalRoles 'app/roles.bicep' = if (!empty(principalId)) {
     cosmosAccountName: cosmos.outputs.name
     cosmosDatabase: cosmos.outputs.database
     storageAccountName: storage.outputs.name
+    // a local app with another key would make dead letters of what it accepts
+    keyVaultName: vault.outputs.name
+    secretName: vault.outputs.secretName
   }
   // an account takes one change of its roles at a time
   dependsOn: [appRoles]

@@ -11,9 +11,11 @@ param cosmosAccountName string
 param cosmosDatabase string
 param storageAccountName string
 
-@description('Names that only the deployed app has a use for; empty for a person.')
+@description('The vault and the secret in it that may be read.')
 param keyVaultName string = ''
 param secretName string = ''
+
+@description('Where logs and traces are written to; empty for a person, who writes none.')
 param componentName string = ''
 
 var roles = loadJsonContent('../roles.json')

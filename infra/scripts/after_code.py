@@ -9,11 +9,18 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from infra.scripts.tools import ROOT, main, needed, run
+from infra.scripts.tools import ROOT, HookError, main, needed, run
+
+RECEIVER = "capacity_alert"
+PATIENCE = 30
+"""Tries, ten seconds apart: a function has a key once the platform has seen it, minutes after the
+deployment of the code."""
+PAUSE_SECONDS = 10.0
 
 OPTIONS = {
     "ALERT_AUTHENTICATION": "alertAuthentication",
@@ -58,9 +65,30 @@ def parameters(env: Mapping[str, str]) -> dict[str, Any]:
     return values
 
 
+def wait_for_the_receiver(
+    env: Mapping[str, str], *, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Raises HookError with what `az` said last."""
+    group, app = needed(env, "AZURE_RESOURCE_GROUP", "FUNCTION_APP_NAME")
+    for tries_left in reversed(range(PATIENCE)):
+        try:
+            run(
+                ["az", "functionapp", "function", "show", "--resource-group", group,
+                 "--name", app, "--function-name", RECEIVER,
+                 "--only-show-errors", "--output", "none"]
+            )  # fmt: skip
+        except HookError:
+            if not tries_left:
+                raise
+            sleep(PAUSE_SECONDS)
+        else:
+            return
+
+
 def hook(env: Mapping[str, str]) -> None:
     values = parameters(env)
     (subscription,) = needed(env, "AZURE_SUBSCRIPTION_ID")
+    wait_for_the_receiver(env)
     with tempfile.TemporaryDirectory() as folder:
         # a file: shells differ in how they quote JSON
         file = Path(folder) / "parameters.json"

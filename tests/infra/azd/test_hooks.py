@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from infra.scripts.after_code import parameters
+from infra.scripts.after_code import PATIENCE, RECEIVER, parameters, wait_for_the_receiver
 from infra.scripts.check_inputs import Purchase, confirm, problems, purchase
 from infra.scripts.local_settings import BACKGROUND, OUTPUTS, local_settings
 from infra.scripts.secure_webhook import AZURE_MONITOR, ROLE, application
@@ -272,7 +272,8 @@ def test_provisioning_stops_before_anything_is_created(machine: Machine) -> None
 def test_after_the_code_the_rest_is_deployed_and_no_key_is_handed_over(machine: Machine) -> None:
     done = machine.hook("postdeploy", {**OUTPUTS_OF_BICEP, "SMOKE_TEST": "false"})
     assert done.returncode == 0, done.stderr
-    (call,) = machine.calls
+    seen, call = machine.calls
+    assert seen[:4] == ["az", "functionapp", "function", "show"]
     *command, file = call
     assert command[:4] == ["az", "deployment", "sub", "create"]
     given = json.loads(file)["parameters"]
@@ -286,7 +287,28 @@ def test_a_failed_deployment_stops_the_hook(machine: Machine) -> None:
     done = machine.hook("postdeploy", OUTPUTS_OF_BICEP)
     assert done.returncode == 1
     assert "az deployment sub create failed (exit code 3)" in done.stderr
-    assert len(machine.calls) == 1, "no smoke test of what is not complete"
+    assert len(machine.calls) == 2, "no smoke test of what is not complete"
+
+
+def test_a_receiver_that_is_not_there_yet_is_waited_for(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(machine.folder))
+    assert RECEIVER in app_functions()
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 3:
+            machine.answers({})
+
+    machine.answers({"az functionapp function show": "fail"})
+    wait_for_the_receiver(OUTPUTS_OF_BICEP, sleep=sleep)
+    assert len(machine.calls) == 4
+    machine.answers({"az functionapp function show": "fail"})
+    with pytest.raises(HookError, match="az functionapp function show failed"):
+        wait_for_the_receiver(OUTPUTS_OF_BICEP, sleep=slept.append)
+    assert len(slept) == 3 + PATIENCE - 1
 
 
 def test_the_keys_of_the_smoke_test_open_one_function_each(machine: Machine) -> None:

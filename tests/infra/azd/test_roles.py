@@ -132,11 +132,10 @@ def test_the_app_gets_a_role_on_everything_that_it_calls() -> None:
     assert given("metricsReader")["principalId"].text == "identity.outputs.principalId"
 
 
-def test_who_deploys_gets_data_roles_and_no_secret() -> None:
+def test_who_deploys_gets_the_roles_for_local_work() -> None:
     principal = given("principalRoles")
     assert principal["principalId"].text == "principalId"
-    assert "keyVaultName" not in principal
-    assert "componentName" not in principal
+    assert given("appRoles").keys() - principal.keys() == {"componentName"}
 
 
 def test_the_role_on_the_subscription_can_be_left_out() -> None:
