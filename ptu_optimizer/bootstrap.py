@@ -69,7 +69,7 @@ class Application:
         controller in the place of a deployment's own.
         """
         self.settings = settings
-        self._services = services or AzureServices(_places(settings))
+        self._services = services or AzureServices(places(settings))
         self._clock = clock or SystemClock()
         self._control = control or (lambda _, own: own)
         self._worker = worker or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
@@ -378,7 +378,8 @@ def application() -> Application:
     return Application(load_settings())
 
 
-def _places(s: Settings) -> Places:
+def places(s: Settings) -> Places:
+    """Where the settings say that the services are."""
     return Places(
         event_hubs=s.event_hubs,
         event_hubs_namespace=s.event_hubs_namespace,

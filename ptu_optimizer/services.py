@@ -122,20 +122,20 @@ class AzureServices:
         return EventHubs(
             connection_string=_secret(self._places.event_hubs),
             namespace=self._places.event_hubs_namespace,
-            identity=self._identity,
+            identity=self.identity,
         )
 
     @cached_property
     def groups(self) -> CosmosGroupStore:
-        return CosmosGroupStore(self._container("groups"))
+        return CosmosGroupStore(self.container("groups"))
 
     @cached_property
     def ledger(self) -> CosmosLedgerStore:
-        return CosmosLedgerStore(self._container("requests"))
+        return CosmosLedgerStore(self.container("requests"))
 
     @cached_property
     def capacity(self) -> CosmosCapacityStore:
-        return CosmosCapacityStore(self._container("capacity"))
+        return CosmosCapacityStore(self.container("capacity"))
 
     @cached_property
     def blobs(self) -> AzureBlobStore:
@@ -149,7 +149,7 @@ class AzureServices:
             endpoint=self._places.monitor_endpoint,
             resource_id=self._places.openai_resource_id,
             deployments=list(self._places.deployments),
-            identity=self._identity,
+            identity=self.identity,
             clock=SystemClock(),
         )
 
@@ -163,7 +163,7 @@ class AzureServices:
                 endpoint=self._places.openai_endpoint,
                 api_key=_secret(self._places.openai_api_key),
                 api_version=self._places.openai_api_version,
-                identity=self._identity,
+                identity=self.identity,
                 connections=self._places.openai_connections,
             )
         )
@@ -172,36 +172,42 @@ class AzureServices:
     def estimator(self) -> TokenEstimator:
         return TokenEstimator()
 
+    @cached_property
+    def identity(self) -> Identity:
+        """For whatever has no key."""
+        return Identity(client_id=self._places.client_id)
+
+    def container(self, name: str) -> ContainerProxy:
+        """One of the app's containers: for a host of its own, which writes what the Functions
+        host would by output bindings."""
+        database = self._cosmos.get_database_client(self._places.cosmos_database)
+        return database.get_container_client(name)
+
     async def close(self) -> None:
         """Close the clients, of whom one that was never used costs nothing."""
         await self._cosmos.close()
         await self.hubs.close()
         await self._blob_client.close()
+        if "monitor" in vars(self):  # not to load it just for this
+            await self.monitor.close()
+        await self.identity.close()
 
     # --- clients ---------------------------------------------------------------------------------
-
-    @cached_property
-    def _identity(self) -> Identity:
-        return Identity(client_id=self._places.client_id)
 
     @cached_property
     def _cosmos(self) -> CosmosClient:
         return cosmos_client(
             connection_string=_secret(self._places.cosmos),
             endpoint=self._places.cosmos_endpoint,
-            identity=self._identity,
+            identity=self.identity,
         )
-
-    def _container(self, name: str) -> ContainerProxy:
-        database = self._cosmos.get_database_client(self._places.cosmos_database)
-        return database.get_container_client(name)
 
     @cached_property
     def _blob_client(self) -> BlobServiceClient:
         return blob_client(
             connection_string=_secret(self._places.storage),
             endpoint=self._places.storage_blob_uri,
-            identity=self._identity,
+            identity=self.identity,
         )
 
 

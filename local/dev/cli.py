@@ -17,6 +17,7 @@ examples:
   ./dev test --python 3.11 tests/local    a part of it, on another Python
   ./dev bench throughput --quick          how fast it is beside the bare SDKs
   ./dev bench control --quick             how much of what is idle it fills, and at what cost
+  ./dev docs --serve                      the documentation, as a site on this machine
 
 Needs only Python 3.11, 3.12 or 3.13 with venv. The first run installs what is needed into
 .venv/ and local/azurite/node_modules/ and takes a few minutes.
@@ -30,6 +31,8 @@ class Command:
     name: str
     summary: str
     needs_azurite: bool = False
+    needs_site: bool = False
+    """What the documentation site is built with."""
     passes_on: bool = False
     """Arguments that the command does not know go to the tool behind it."""
 
@@ -38,11 +41,25 @@ class Command:
 
 
 COMMANDS = (
-    Command("demo", "play real interactive traffic and fill what it leaves idle", True),
-    Command("up", "start the local system, print its endpoints, stay running", True),
-    Command("test", "format, lint, types and tests; arguments go to pytest", True, True),
-    Command("bench", "measure; `./dev bench` lists what there is", True, True),
+    Command(
+        "demo", "play real interactive traffic and fill what it leaves idle", needs_azurite=True
+    ),
+    Command("up", "start the local system, print its endpoints, stay running", needs_azurite=True),
+    Command(
+        "test",
+        "format, lint, types and tests; arguments go to pytest",
+        needs_azurite=True,
+        needs_site=True,
+        passes_on=True,
+    ),
+    Command(
+        "bench",
+        "measure; `./dev bench` lists what there is",
+        needs_azurite=True,
+        passes_on=True,
+    ),
     Command("lint", "format, lint and types only; --fix mends what can be mended"),
+    Command("docs", "build the documentation site; --serve shows it", needs_site=True),
 )
 
 

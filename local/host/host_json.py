@@ -101,6 +101,7 @@ def _event_hubs(hubs: _Reader) -> EventHubsOptions:
         initial_time=_moment(f"{offset.name}.enqueuedTimeUtc", when, kind),
         websockets=transport == "amqpWebSockets",
     )
+    hubs.count("targetUnprocessedEventThreshold", options.max_batch)  # nothing scales here
     if options.min_batch > options.max_batch:
         raise RefusedError(f"{hubs.name}.minEventBatchSize must not exceed maxEventBatchSize")
     if options.max_wait_seconds > 600:

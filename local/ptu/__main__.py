@@ -26,7 +26,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         config = _config(options)
-        asyncio.run(_serve(config, host=options.host, port=options.port))
+        server = PtuServer(
+            config,
+            host=options.host,
+            port=options.port,
+            beyond_loopback=options.beyond_loopback,
+        )
+        asyncio.run(_serve(server))
     except (ConfigError, ValueError, PortTakenError) as error:
         message = error.strerror if isinstance(error, OSError) else str(error)
         print(f"local.ptu: {message}", file=sys.stderr)
@@ -34,12 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-async def _serve(config: PtuServerConfig, *, host: str, port: int) -> None:
+async def _serve(server: PtuServer) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopping.set)
-    async with PtuServer(config, host=host, port=port) as server:
+    async with server:
         print(f"ready {server.url}", flush=True)
         await stopping.wait()
 
@@ -103,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="loopback address to listen on")
+    add("--beyond-loopback", action="store_true", help="any --host will do: in a container")
     add("--port", type=int, default=8090, help="0 takes a free one")
     add("--deployments", type=Path, metavar="FILE", help="JSON: a list of deployments, or all")
     add(

@@ -43,7 +43,8 @@ class PtuServer:
     """``async with PtuServer(config, port=0) as server:`` serves on a free port.
 
     ``clock`` gives Unix seconds that never run backwards; a test hands in its own to let minutes
-    pass. ``simulation`` is the state behind the sockets, for in-process use.
+    pass. ``beyond_loopback`` is for a container, whose network is its own. ``simulation`` is the
+    state behind the sockets, for in-process use.
     """
 
     def __init__(
@@ -52,10 +53,14 @@ class PtuServer:
         *,
         host: str = "127.0.0.1",
         port: int = 8090,
+        beyond_loopback: bool = False,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        if host not in LOOPBACK:
-            raise ValueError(f"--host {host!r}: the simulator listens on loopback only")
+        if host not in LOOPBACK and not beyond_loopback:
+            raise ValueError(
+                f"--host {host!r}: the simulator listens on loopback only, unless "
+                "--beyond-loopback says that the network is its own"
+            )
         self._host = host
         self._port = port
         self._clock = clock or steady_wall_clock()

@@ -43,6 +43,9 @@ sends, which is too late for a caller who is to be told. Who publishes at a rate
 KNOCK_SECONDS = 5.0
 AMQPS_PORT = 5671
 
+EMULATOR_PORT = 5672
+"""Microsoft's emulator speaks AMQP without TLS; its connection string names no port."""
+
 _FAULTS = (EventHubError, TimeoutError, OSError)
 
 
@@ -155,12 +158,14 @@ class EventHubs:
 
     @cached_property
     def _address(self) -> tuple[str, int]:
-        namespace = self._namespace or ""
+        namespace, port = self._namespace or "", AMQPS_PORT
         if self._connection_string is not None:
             parsed = parse_connection_string(self._connection_string)
             namespace = parsed.fully_qualified_namespace
+            if "usedevelopmentemulator=true" in self._connection_string.lower():
+                port = EMULATOR_PORT
         place = urlsplit(f"//{namespace}")
-        return place.hostname or "", place.port or AMQPS_PORT
+        return place.hostname or "", place.port or port
 
     async def _send(self, hub: str, batch: EventDataBatch) -> None:
         for tried in range(TRIES):

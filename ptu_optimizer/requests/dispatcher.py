@@ -8,7 +8,8 @@ retry policy brings the batch again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import DependencyUnavailable
@@ -107,11 +108,15 @@ class Dispatcher:
         async with self._exchange.active(), self._flows.active():
             requests = await self._results_first(invocation)
             tasks = [self._begin(request) for request in requests]
-            if len(delivery.events) >= FULL_BATCH_EVENTS:
-                await invocation.progress.moved_on()
-            elif tasks:
-                await asyncio.wait(tasks)
-            await invocation.rescheduler.flushed()
+            try:
+                if len(delivery.events) >= FULL_BATCH_EVENTS:
+                    await invocation.progress.moved_on()
+                elif tasks:
+                    await asyncio.wait(tasks)
+                await invocation.rescheduler.flushed()
+            except asyncio.CancelledError:  # a batch that is given up takes its requests along
+                await _give_up(tasks)
+                raise
         trailing = [task for task in tasks if not task.done()]
         if trailing:
             self._trail(invocation, trailing)
@@ -124,6 +129,24 @@ class Dispatcher:
         if delivery.events:
             report.positions.append(delivery.position(now=self._clock.now()))
         return report
+
+    async def settled(self) -> Report:
+        """Wait for the calls that outlived their batches; what they leave behind.
+
+        For a host that stops in good order. One that does not ask loses nothing: the leases of
+        such calls end, and the sweep finds their requests.
+        """
+        while self._trails:
+            await asyncio.wait(set(self._trails))
+        left = Report(annotations=self._late)
+        self._late = []
+        return left
+
+    async def leave(self) -> None:
+        """Give up whatever is still under way and hand the turn on, before a host ends."""
+        await _give_up(self._trails)
+        await self._flows.stop()
+        await self._exchange.stop()
 
     def _begin(self, request: InHand) -> _Task:
         progress, request_id = request.invocation.progress, request.event.request_id
@@ -199,6 +222,13 @@ class Dispatcher:
             _log.exception("an event failed unexpectedly", extra={"request": event.request_id})
             self._handler.reschedule(request, slot=event.slot, why="an internal error")
         return None
+
+
+async def _give_up(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    given_up = set(tasks)
+    for task in given_up:
+        task.cancel()
+    await asyncio.gather(*given_up, return_exceptions=True)
 
 
 def _newest_copies(requests: Sequence[InHand]) -> list[InHand]:

@@ -51,6 +51,9 @@ FOLLOWED = ("lease", "learned", "alert", "minute")
 HISTORY_SECONDS = 120.0
 """How far back it then reads: to the end of the newest minute of the metric."""
 
+STOP_SECONDS = 5.0
+"""For one write, as a host ends; without it others wait until the turn runs out."""
+
 FOLLOWER_INTERVALS = 8
 """Who has not the turn looks at so much longer intervals."""
 
@@ -103,6 +106,15 @@ class CapacityExchange:
             yield
         finally:
             self._running -= 1
+
+    async def stop(self) -> None:
+        """Leave the turn to others at once, before a host ends. Nobody may be inside any more."""
+        self._wanted.set()
+        if self._task is not None:
+            _, late = await asyncio.wait([self._task], timeout=STOP_SECONDS)
+            for task in late:
+                task.cancel()
+                await asyncio.wait([task])
 
     async def _loop(self) -> None:
         while self._running:

@@ -80,6 +80,12 @@ class FlowReports:
         finally:
             self._running -= 1
 
+    async def stop(self) -> None:
+        """Tell nothing more, before a host ends: what was told lives for minutes."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
     async def _loop(self) -> None:
         while self._running:
             await self._clock.sleep(INTERVAL_SECONDS)

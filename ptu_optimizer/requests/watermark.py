@@ -73,6 +73,9 @@ class Watermark:
                     mark = 0.0 if position is None else position["enqueued_at"]
                     await self._nudge_if_standing(hub, state, read_to, now)
                 lowest = min(lowest, mark)
+        # an alert stands on this line (infra/app/alerts.bicep)
+        behind = max(0.0, self._clock.now() - lowest)
+        _log.info("how far the hubs are read", extra={"behind_seconds": round(behind, 1)})
         return lowest
 
     async def _nudge_if_standing(

@@ -203,3 +203,27 @@ async def test_a_hub_that_takes_connections_but_does_not_answer_is_given_up(
     await hubs.publish(HUB, [Outgoing(b"after")])
     assert b"after" in [payload for lot in (await received(server, 3)).values() for payload in lot]
     await hubs.close()
+
+
+@pytest.mark.parametrize(
+    ("connection", "address"),
+    [
+        pytest.param(
+            "sb://n.servicebus.windows.net/", ("n.servicebus.windows.net", 5671), id="TLS"
+        ),
+        pytest.param(
+            "sb://localhost;UseDevelopmentEmulator=true", ("localhost", 5672), id="emulator"
+        ),
+        pytest.param(
+            "sb://127.0.0.1:23456;UseDevelopmentEmulator=true",
+            ("127.0.0.1", 23456),
+            id="at a port of its own",
+        ),
+    ],
+)
+def test_the_door_that_is_knocked_at_is_the_one_that_the_sdk_takes(
+    connection: str, address: tuple[str, int]
+) -> None:
+    key = "SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey=SAS_KEY_VALUE"
+    endpoint, _, more = connection.partition(";")
+    assert build(f"Endpoint={endpoint};{key};{more}")._address == address

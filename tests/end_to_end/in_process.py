@@ -46,6 +46,10 @@ class Bench:
     cosmos: CosmosServer
     hubs: EventHubsServer
     ptu: PtuServer
+    storage: str
+    """The connection string of the storage account."""
+    environment: Mapping[str, str]
+    """The app settings, as a process is given them."""
     settings: Settings
     _applications: list[Application] = field(default_factory=list)
 
@@ -146,7 +150,11 @@ class Bench:
 
 @asynccontextmanager
 async def bench(
-    storage: str, *, deployments: Sequence[Mapping[str, Any]] = DEPLOYMENTS, **settings: str
+    storage: str,
+    *,
+    deployments: Sequence[Mapping[str, Any]] = DEPLOYMENTS,
+    hubs: Mapping[str, int] = HUBS,
+    **settings: str,
 ) -> AsyncIterator[Bench]:
     """Servers in memory; short times, so that what is given up is given up soon."""
     config = PtuServerConfig.from_dict(
@@ -154,12 +162,12 @@ async def bench(
     )
     async with (
         app_account() as cosmos,
-        EventHubsServer(hubs=HUBS) as hubs,
+        EventHubsServer(hubs=hubs) as event_hubs,
         PtuServer(config, port=0) as ptu,
     ):
         values = app_settings(
             Options(
-                ports=Ports(event_hubs=hubs.port, cosmos=cosmos.port, ptu=ptu.port),
+                ports=Ports(event_hubs=event_hubs.port, cosmos=cosmos.port, ptu=ptu.port),
                 settings={
                     "AzureWebJobsStorage": storage,
                     "CALL_LIMIT_SECONDS": "4",
@@ -175,7 +183,7 @@ async def bench(
             for name, value in values.items():
                 environment.setenv(name, value)
             loaded = load_settings()
-        made = Bench(cosmos, hubs, ptu, loaded)
+        made = Bench(cosmos, event_hubs, ptu, storage, values, loaded)
         try:
             yield made
         finally:

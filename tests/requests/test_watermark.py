@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+
 import orjson
+import pytest
 
 from local.virtual_time import VirtualClock, in_virtual_time
 from ptu_optimizer.requests.events import HUBS, NudgeEvent, decode
@@ -115,3 +118,19 @@ async def test_a_nudge_that_was_not_sent_is_sent_again_at_the_next_look() -> Non
     scene.hubs.read_up_to["requests"] = 5
     await scene.nudges_within(PATIENCE)
     assert await scene.nudges_within(180) == 1
+
+
+@in_virtual_time
+async def test_it_says_how_old_the_oldest_event_is_that_nobody_has_dealt_with(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    scene = Scene()
+    with caplog.at_level(logging.INFO):
+        await scene.watermark.read()
+        scene.hubs.read_up_to["requests"] = 9
+        scene.position(4, enqueued_at=scene.clock.now() - 600)
+        await scene.watermark.read()
+    assert [r.getMessage() for r in caplog.records] == [
+        "how far the hubs are read: behind_seconds=0.0",
+        "how far the hubs are read: behind_seconds=600.0",
+    ]

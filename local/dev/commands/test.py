@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from local import checkov
 from local.dev import paths
 from local.dev.checks import checks, run_checks
 
@@ -22,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    checkov.ensure()
     failed = [] if arguments.no_lint else run_checks(checks())
     code = subprocess.run(
         pytest_command(arguments.rest), cwd=paths.ROOT, stdin=subprocess.DEVNULL, check=False

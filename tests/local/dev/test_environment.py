@@ -16,6 +16,7 @@ mkdir -p "$3/bin"
 cat > "$3/bin/python" <<'PIP'
 #!/bin/sh
 echo "pip" >> {calls}
+echo "$@" > {calls}.arguments
 sleep 0.05
 cat {verdict}
 exit $(tail -n 1 {verdict})
@@ -39,13 +40,14 @@ class Machine:
         self.interpreter.write_text(INTERPRETER.format(calls=self.calls_file, verdict=self.verdict))
         self.interpreter.chmod(0o755)
 
-    def ensure(self) -> Path:
+    def ensure(self, *pip_options: str) -> Path:
         return environment.ensure(
             interpreter=str(self.interpreter),
             version=(3, 12),
             requirements=[self.requirements],
             venvs=self.folder / "venvs",
             logs=self.folder / "logs",
+            pip_options=pip_options,
         )
 
     def calls(self) -> list[str]:
@@ -74,6 +76,12 @@ def test_changed_requirements_are_installed_into_it(machine: Machine) -> None:
     machine.calls()
     machine.ensure()
     assert machine.calls() == ["pip"]
+
+
+def test_pip_is_given_the_options_of_an_environment(machine: Machine) -> None:
+    machine.ensure("--no-deps")
+    arguments = machine.calls_file.with_name("calls.arguments").read_text().split()
+    assert arguments.index("install") < arguments.index("--no-deps") < arguments.index("-r")
 
 
 def test_an_interrupted_installation_is_done_again_from_nothing(machine: Machine) -> None:

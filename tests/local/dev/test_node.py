@@ -1,4 +1,4 @@
-"""Where Azurite's Node.js comes from."""
+"""Where Node.js comes from, and its packages."""
 
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def test_with_neither_the_message_says_what_is_needed(tmp_path: Path) -> None:
         node.find(venv=tmp_path, environ={"PATH": str(tmp_path)})
 
 
-def test_azurite_is_installed_once_for_each_lock_file(tmp_path: Path) -> None:
+def test_packages_are_installed_once_for_each_lock_file(tmp_path: Path) -> None:
     calls = tmp_path / "calls"
     executable(tmp_path / "bin/node", "v22.3.0")
     npm = executable(tmp_path / "bin/npm")
@@ -69,5 +69,5 @@ def test_azurite_is_installed_once_for_each_lock_file(tmp_path: Path) -> None:
     environ = {"PATH": str(tmp_path / "bin")}
     for content in ("one", "one", "two"):
         lock_file.write_text(content)
-        node.ensure_azurite(venv=tmp_path, folder=folder, environ=environ, state=tmp_path)
+        node.ensure_packages("it", venv=tmp_path, folder=folder, environ=environ, state=tmp_path)
     assert calls.read_text().split() == ["ci", "ci"]

@@ -1,0 +1,126 @@
+"""The whole consumer: readers and chores until it is stopped, and an end in good order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from ptu_optimizer.bootstrap import Application, places
+from ptu_optimizer.services import AzureServices
+from ptu_optimizer.settings import Settings
+from ptu_optimizer.telemetry import logger
+
+from . import work
+from .clients import BALANCE_SECONDS, Clients
+from .reader import HubReader
+from .work import Chore, Records
+
+_log = logger("consumer")
+
+EXTRAS = ("usage", "gauge", "sweep")
+"""What else the Functions app does beside HTTP; wanted here if no Functions app does it."""
+
+GRACE_SECONDS = 60.0
+"""How long batches under way may take to end when the process is stopped."""
+
+_Task = asyncio.Task[None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    extras: Collection[str] = ()
+    """Of EXTRAS."""
+    grace_seconds: float = GRACE_SECONDS
+    balance_seconds: float = BALANCE_SECONDS
+
+
+async def consume(settings: Settings, options: Options, *, stopping: asyncio.Event) -> None:
+    """Dispatch until `stopping` is set. Raises what ended a reader that should not have ended."""
+    services = AzureServices(places(settings))
+    application = Application(settings, services=services)
+    clients = Clients(settings, identity=services.identity, balance_seconds=options.balance_seconds)
+    records = Records(container=services.container)
+    feeds = work.dispatching(application)
+    if "usage" in options.extras:
+        feeds.append(work.usage(application))
+    chores = [
+        make(application)
+        for name, make in (("gauge", work.gauge), ("sweep", work.sweep))
+        if name in options.extras
+    ]
+    readers: list[HubReader] = []
+    tasks: list[_Task] = []
+    try:
+        await clients.prepare()
+        for feed in feeds:
+            consumer = clients.consumer(feed.hub)
+            readers.append(
+                HubReader(feed=feed, consumer=consumer, write=records.write, stopping=stopping)
+            )
+        tasks += [asyncio.create_task(reader.run()) for reader in readers]
+        tasks += [
+            asyncio.create_task(_repeat(chore, records, stopping=stopping)) for chore in chores
+        ]
+        await _until_stopped(tasks, stopping)
+        await _drain(readers, application, records, seconds=options.grace_seconds)
+    finally:
+        stopping.set()
+        await asyncio.gather(*(reader.close() for reader in readers), return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await application.dispatcher.leave()
+        await clients.close()
+        await services.close()
+        _log.info("stopped")
+
+
+async def _until_stopped(tasks: Sequence[_Task], stopping: asyncio.Event) -> None:
+    """Return when `stopping` is set. The readers go on holding their partitions: what is under way
+    can still be checkpointed."""
+    stop = asyncio.create_task(stopping.wait())
+    done, _ = await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    if stop in done:
+        return
+    stop.cancel()
+    for task in tasks:
+        if task.done():
+            task.result()
+    raise RuntimeError("a reader ended although nobody had stopped it")
+
+
+async def _drain(
+    readers: Sequence[HubReader], application: Application, records: Records, *, seconds: float
+) -> None:
+    """Let what is under way end, for so long."""
+    _log.info("stopping", extra={"grace_seconds": seconds})
+    until = asyncio.get_running_loop().time() + seconds
+    await asyncio.gather(*(reader.drain(seconds=seconds) for reader in readers))
+    try:
+        async with asyncio.timeout_at(until):
+            await records.write(work.written(await application.dispatcher.settled()))
+    except TimeoutError:
+        _log.warning("calls are given up; their leases end, and the sweep finds them")
+    except Exception as error:
+        # annotations decide nothing: without them the end is still a good one
+        _log.warning("annotations are lost", extra={"error": f"{type(error).__name__}: {error}"})
+
+
+async def _repeat(chore: Chore, records: Records, *, stopping: asyncio.Event) -> None:
+    """Do a chore at intervals, counted from its starts; one that failed is due again as usual."""
+    loop = asyncio.get_running_loop()
+    while not stopping.is_set():
+        due = loop.time() + chore.every_seconds
+        try:
+            await records.write(await chore.do())
+        except Exception as error:
+            text = f"{type(error).__name__}: {error}"
+            _log.warning("a chore failed", extra={"chore": chore.name, "error": text})
+        try:
+            async with asyncio.timeout_at(due):
+                await stopping.wait()
+        except TimeoutError:
+            continue
+    # not before the readers: the end of this task would be taken for that of the consumer
+    await asyncio.Event().wait()

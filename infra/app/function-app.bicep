@@ -1,0 +1,161 @@
+// The Function App on Flex Consumption, and every setting that it starts with.
+metadata description = 'Flex Consumption plan and Function App, with a user-assigned identity and no keys.'
+
+param location string
+param tags object
+param planName string
+param name string
+
+@description('Resource id and client id of the identity that everything is done as.')
+param identityId string
+param identityClientId string
+
+@description('Subnet to call out of, or empty.')
+param subnetId string
+
+@description('Closes the app to the internet. Action groups, code deployment and whoever calls from outside then cannot reach it.')
+param inboundPrivate bool
+
+@description('Memory of an instance. A dispatch function that holds requests at a closed gate keeps an instance busy: 2,048 MB cost about 137 USD for a month of waiting, 512 MB a quarter of that; three dispatch functions wait at most.')
+@allowed([512, 2048, 4096])
+param instanceMemoryMB int
+
+@minValue(40)
+@maxValue(1000)
+param maximumInstanceCount int
+
+@description('HTTP calls that an instance takes at a time. Python\'s default is 1, which would start an instance for each call; the app is asynchronous.')
+@minValue(1)
+@maxValue(1000)
+param httpConcurrency int
+
+@description('[{ name, instanceCount }]: instances that are never stopped, for `http` or for `function:<name>`.')
+param alwaysReady array
+
+param storageBlobEndpoint string
+param deploymentContainer string
+param eventHubsHost string
+param cosmosEndpoint string
+param cosmosDatabase string
+param requestIdKeyUri string
+param applicationInsightsConnectionString string
+param openAiEndpoint string
+param openAiResourceId string
+param openAiLocation string
+
+@description('JSON arrays, as docs/settings.md describes them.')
+param deployments string
+param spilloverDeployments string
+
+param hubRetentionSeconds int
+param alertAuthentication string
+param alertTenantId string
+param alertAudience string
+
+@description('Further settings of docs/settings.md by name, or others than these.')
+param settings object
+
+// Read by ptu_optimizer/settings.py.
+var ours = {
+  ALERT_AUDIENCE: alertAudience
+  ALERT_AUTHENTICATION: alertAuthentication
+  ALERT_TENANT_ID: alertTenantId
+  AZURE_CLIENT_ID: identityClientId
+  AZURE_MONITOR_ENDPOINT: 'https://${openAiLocation}.metrics.monitor.azure.com'
+  AZURE_OPENAI_ENDPOINT: openAiEndpoint
+  AZURE_OPENAI_RESOURCE_ID: openAiResourceId
+  AzureWebJobsStorage__blobServiceUri: storageBlobEndpoint
+  COSMOS__accountEndpoint: cosmosEndpoint
+  COSMOS_DATABASE: cosmosDatabase
+  DEPLOYMENTS: deployments
+  EVENT_HUBS__fullyQualifiedNamespace: eventHubsHost
+  GAUGE_SCHEDULE: '15 * * * * *'
+  HUB_RETENTION_SECONDS: string(hubRetentionSeconds)
+  REQUEST_ID_KEY: '@Microsoft.KeyVault(SecretUri=${requestIdKeyUri})'
+  SPILLOVER_DEPLOYMENTS: spilloverDeployments
+  SWEEP_SCHEDULE: '30 */2 * * * *'
+}
+
+// Read by the Functions host. FUNCTIONS_WORKER_RUNTIME is refused on Flex Consumption.
+var hosts = {
+  APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
+  APPLICATIONINSIGHTS_CONNECTION_STRING: applicationInsightsConnectionString
+  AzureWebJobsStorage__clientId: identityClientId
+  AzureWebJobsStorage__credential: 'managedidentity'
+  COSMOS__clientId: identityClientId
+  COSMOS__credential: 'managedidentity'
+  EVENT_HUBS__clientId: identityClientId
+  EVENT_HUBS__credential: 'managedidentity'
+}
+
+module plan 'br/public:avm/res/web/serverfarm:0.5.0' = {
+  name: 'plan'
+  params: {
+    name: planName
+    location: location
+    tags: tags
+    skuName: 'FC1'
+    reserved: true
+    zoneRedundant: false
+  }
+}
+
+module site 'br/public:avm/res/web/site:0.19.3' = {
+  name: 'function-app'
+  params: {
+    name: name
+    location: location
+    tags: union(tags, { 'azd-service-name': 'api' })
+    kind: 'functionapp,linux'
+    serverFarmResourceId: plan.outputs.resourceId
+    managedIdentities: { userAssignedResourceIds: [identityId] }
+    keyVaultAccessIdentityResourceId: identityId
+    httpsOnly: true
+    clientAffinityEnabled: false
+    publicNetworkAccess: inboundPrivate ? 'Disabled' : 'Enabled'
+    virtualNetworkSubnetResourceId: empty(subnetId) ? null : subnetId
+    // azd deploys with an Entra token
+    basicPublishingCredentialsPolicies: [
+      { name: 'ftp', allow: false }
+      { name: 'scm', allow: false }
+    ]
+    functionAppConfig: {
+      deployment: {
+        storage: {
+          type: 'blobContainer'
+          value: '${storageBlobEndpoint}${deploymentContainer}'
+          authentication: {
+            type: 'UserAssignedIdentity'
+            userAssignedIdentityResourceId: identityId
+          }
+        }
+      }
+      runtime: {
+        name: 'python'
+        version: '3.13'
+      }
+      scaleAndConcurrency: {
+        instanceMemoryMB: instanceMemoryMB
+        maximumInstanceCount: maximumInstanceCount
+        alwaysReady: alwaysReady
+        triggers: {
+          http: { perInstanceConcurrency: httpConcurrency }
+        }
+      }
+    }
+    siteConfig: {
+      alwaysOn: false
+      ftpsState: 'Disabled'
+      http20Enabled: true
+      minTlsVersion: '1.2'
+      appSettings: [for setting in items(union(ours, hosts, settings)): {
+        name: setting.key
+        value: string(setting.value)
+      }]
+    }
+  }
+}
+
+output id string = site.outputs.resourceId
+output name string = site.outputs.name
+output address string = 'https://${site.outputs.defaultHostname}'

@@ -1,0 +1,593 @@
+// Everything that `azd up` creates before there is code. What needs the code (the alert's receiver, the
+// API of the gateway) is in postdeploy.bicep.
+targetScope = 'subscription'
+metadata description = 'Fills the idle part of Azure OpenAI provisioned throughput with queued requests.'
+
+// --- where, and who
+
+@description('Name of the azd environment: part of every name.')
+@minLength(1)
+@maxLength(32)
+param environmentName string
+
+@description('Region of everything but an Azure OpenAI account that exists.')
+@minLength(1)
+@metadata({ azd: { type: 'location' } })
+param location string
+
+@description('Resource group; empty: rg-<environment>.')
+param resourceGroupName string = ''
+
+@description('Object id of who deploys: gets the data roles for local work, and may read the key of request ids. Empty: nobody does.')
+param principalId string = deployer().objectId
+
+@allowed(['User', 'ServicePrincipal', 'Group'])
+param principalType string = 'User'
+
+// --- Azure OpenAI
+
+@description('Resource id of the Azure OpenAI account whose idle PTUs are filled, in any resource group or subscription of this tenant. Nothing about it is changed but role assignments and alerts. Empty only with createOpenAiAccount.')
+param openAiResourceId string = ''
+
+@description('Create an account instead. It costs nothing until something is deployed on it.')
+param createOpenAiAccount bool = false
+
+@description('PTU deployments to fill, separated by commas: name:model:ptus, or name:model:ptus:spillover, such as gpt-4.1-ptu:gpt-4.1:50. The first is the default one.')
+param ptuDeployments string = ''
+
+@description('Pay-as-you-go deployments of the same account that they may spill over to: name:model:tpm, or name:model:tpm:rpm.')
+param spilloverDeployments string = ''
+
+@description('COSTS THOUSANDS A MONTH: creates a PTU deployment of ptuCount PTUs, billed by the hour from its creation until it is deleted, whether it works or not: about 1 USD (global), 1.10 USD (data zone) or 2 USD (regional) per PTU and hour by list price, so 50 PTUs are about 36,500 to 73,000 USD a month without a reservation.')
+param createPtuDeployment bool = false
+
+@description('With createPtuDeployment: how many. Never guessed; at least the minimum of the model and in its steps (infra/ptu-models.json).')
+@minValue(0)
+param ptuCount int = 0
+
+param ptuDeploymentName string = 'ptu'
+param ptuModel string = 'gpt-4.1'
+param ptuModelVersion string = '2025-04-14'
+
+@allowed(['GlobalProvisionedManaged', 'DataZoneProvisionedManaged', 'ProvisionedManaged'])
+param ptuSku string = 'GlobalProvisionedManaged'
+
+@description('Creates a pay-as-you-go deployment of the same model for spillover; it is paid by the token.')
+param createSpilloverDeployment bool = false
+
+param spilloverDeploymentName string = 'payg'
+
+@allowed(['GlobalStandard', 'DataZoneStandard', 'Standard'])
+param spilloverSku string = 'GlobalStandard'
+
+@description('Thousands of tokens a minute that it may use.')
+@minValue(1)
+param spilloverThousandTpm int = 100
+
+@description('Monitoring Reader for the app on the subscription of the account: the metrics are read by an API that asks at that scope. Without it the app goes by headers, 429s, usage events and alerts.')
+param assignMonitoringReader bool = true
+
+@description('Also gives who deploys the role to call the account. Off by default: on an account that exists they often have it, and a role cannot be assigned twice.')
+param principalMayCallOpenAi bool = false
+
+// --- size
+
+@description('Partitions of each hub.')
+param hubPartitions int = 4
+
+@description('Days that the hubs of requests keep events: at most 7 on Standard, 90 on Premium. No deadline may lie beyond it.')
+param hubRetentionDays int = 7
+
+@allowed(['Standard', 'Premium'])
+param eventHubsSku string = 'Standard'
+
+@description('Throughput units (Standard: 1 MB/s in, 2 MB/s out, about 22 USD a month each) or processing units (Premium).')
+param eventHubsCapacity int = 1
+
+@description('Standard: throughput units that the namespace may grow to by itself. 0: it does not.')
+param eventHubsMaximumCapacity int = 0
+
+@description('Further consumer groups on each hub. The app\'s is $Default, alone.')
+param consumerGroups array = []
+
+@allowed(['serverless', 'autoscale'])
+param cosmosMode string = 'serverless'
+
+@description('With autoscale: the most RU/s, shared by the containers.')
+param cosmosMaximumThroughput int = 1000
+
+@allowed(['Strong', 'BoundedStaleness', 'Session'])
+param cosmosConsistency string = 'Strong'
+
+param cosmosDatabase string = 'ptu'
+
+@allowed(['Standard_LRS', 'Standard_ZRS', 'Standard_GRS', 'Standard_GZRS'])
+param storageSku string = 'Standard_ZRS'
+
+@description('Memory of an instance. Waiting is billed: a dispatch function that holds requests at a closed gate keeps an instance busy, at 2,048 MB about 137 USD for a month without a pause, and there are three.')
+@allowed([512, 2048, 4096])
+param instanceMemoryMB int = 2048
+
+@description('Ceiling for all functions together. In normal use there is one instance for HTTP and one for each function that has work: host.json sets the scale target so high that a backlog starts no second one.')
+param maximumInstanceCount int = 40
+
+@description('HTTP calls that one instance takes at a time.')
+param httpConcurrency int = 16
+
+@description('[{ name: \'http\', instanceCount: 1 }, { name: \'function:dispatch_requests\', instanceCount: 1 }]: instances that are never stopped. They start without delay, and cost about 21 USD a month each at 2,048 MB when idle; for one that always works they are cheaper than on demand.')
+param alwaysReady array = []
+
+@description('Further app settings by name (docs/settings.md), or other values than the template\'s.')
+param settings object = {}
+
+// --- network
+
+@description('Puts the app into a virtual network, reaches its services by private endpoints, and closes these to the internet.')
+param vnetEnabled bool = false
+
+@description('With vnetEnabled: closes the app itself, too. Action groups then cannot call it, nor can azd deploy from outside the network.')
+param inboundPrivate bool = false
+
+@description('With vnetEnabled: a private endpoint on an account that exists, which changes it by a connection. One that is created here gets it in any case.')
+param openAiPrivateEndpoint bool = false
+
+@description('Address space of the network, a /24 or larger.')
+param addressPrefix string = '10.42.0.0/24'
+
+// --- alerts
+
+@description('Who is told of dead letters, an old queue and a stale gauge. Empty: nobody is told, the portal shows them.')
+param alertEmail string = ''
+
+@description('How the alert webhook is authenticated: by the function\'s own key, or by an Entra token, which needs an application in the directory (infra/scripts/secure_webhook.py).')
+@allowed(['key', 'entra'])
+param alertAuthentication string = 'key'
+
+@description('With entra: audiences of the webhook\'s token, its identifier URI and its client id, separated by a comma.')
+param alertAudience string = ''
+
+@minValue(30)
+@maxValue(730)
+param logRetentionDays int = 30
+
+// --- API Management
+
+@description('Adds API Management in front of Azure OpenAI: from about 150 USD a month (BasicV2).')
+param apiManagement bool = false
+
+@allowed(['BasicV2', 'StandardV2', 'PremiumV2', 'Developer', 'Basic', 'Standard', 'Premium'])
+param apiManagementSku string = 'BasicV2'
+
+param apiManagementPublisherEmail string = ''
+param apiManagementPublisherName string = 'PTU optimizer'
+
+@description('Resource id of a further Azure OpenAI account with deployments of the same names, asked when the first refuses or fails.')
+param nextOpenAiResourceId string = ''
+
+// --- secrets
+
+@description('First value of the key that signs request ids. Only its first value counts: later ones are ignored, since another key makes all ids unknown.')
+@secure()
+// checkov:skip=CKV_AZURE_131:the default is drawn afresh for each deployment, it is nobody's known value
+param requestIdKey string = '${newGuid()}${newGuid()}'
+
+// --- names
+
+var abbreviations = loadJsonContent('abbreviations.json')
+var models = loadJsonContent('ptu-models.json')
+var token = toLower(uniqueString(subscription().id, environmentName, location))
+var tags = { 'azd-env-name': environmentName }
+var groupName = empty(resourceGroupName) ? '${abbreviations.resourcesResourceGroups}${environmentName}' : resourceGroupName
+var functionAppName = '${abbreviations.webSitesFunctions}${token}'
+var deploymentContainer = 'app-package-${take(functionAppName, 32)}'
+var openOrNot = vnetEnabled ? 'Disabled' : 'Enabled'
+var hubRetentionSeconds = hubRetentionDays * 86400
+
+// --- which account, where
+
+var noAccount = '/subscriptions/none/resourceGroups/none/providers/Microsoft.CognitiveServices/accounts/none'
+var accountParts = split(empty(openAiResourceId) ? noAccount : openAiResourceId, '/')
+var accountSubscription = createOpenAiAccount ? subscription().subscriptionId : accountParts[2]
+var accountGroup = createOpenAiAccount ? groupName : accountParts[4]
+var accountName = createOpenAiAccount ? '${abbreviations.cognitiveServicesAccounts}${token}' : (empty(openAiResourceId) ? fail('openAiResourceId is missing: the resource id of the Azure OpenAI account whose PTUs are to be filled (azd env set OPENAI_RESOURCE_ID ...), or createOpenAiAccount=true.') : accountParts[8])
+
+// --- which deployments
+
+var sizes = contains(models, ptuModel) ? models[ptuModel][ptuSku == 'ProvisionedManaged' ? 'regional' : 'wide'] : { minimum: 0, increment: 1 }
+var countFits = contains(models, ptuModel) && ptuCount >= sizes.minimum && (ptuCount - sizes.minimum) % sizes.increment == 0
+var checkedCount = !createPtuDeployment || countFits ? ptuCount : fail('createPtuDeployment needs a count that ${ptuModel} can have: a line of infra/ptu-models.json, at least ${sizes.minimum} PTUs, in steps of ${sizes.increment}; ptuCount is ${ptuCount}.')
+
+var namedPtus = [for one in (empty(ptuDeployments) ? [] : split(ptuDeployments, ',')): union({
+  name: trim(split(one, ':')[0])
+  model: trim(split(one, ':')[1])
+  ptus: int(trim(split(one, ':')[2]))
+}, length(split(one, ':')) > 3 ? { spillover: trim(split(one, ':')[3]) } : {})]
+
+var namedSpillover = [for one in (empty(spilloverDeployments) ? [] : split(spilloverDeployments, ',')): union({
+  name: trim(split(one, ':')[0])
+  model: trim(split(one, ':')[1])
+  tpm: int(trim(split(one, ':')[2]))
+}, length(split(one, ':')) > 3 ? { rpm: int(trim(split(one, ':')[3])) } : {})]
+
+var ptuAsked = union({
+  name: ptuDeploymentName
+  model: ptuModel
+  ptus: checkedCount
+}, createSpilloverDeployment ? { spillover: spilloverDeploymentName } : {})
+var createdPtu = createPtuDeployment ? [ptuAsked] : []
+
+var createdSpillover = createSpilloverDeployment ? [{
+  name: spilloverDeploymentName
+  model: ptuModel
+  tpm: spilloverThousandTpm * 1000
+}] : []
+
+var filled = concat(createdPtu, namedPtus)
+var deployments = empty(filled) ? fail('There is no PTU deployment to fill: ptuDeployments is empty (azd env set PTU_DEPLOYMENTS name:model:ptus) and createPtuDeployment is false.') : filled
+
+var modelFormat = contains(models, ptuModel) && contains(models[ptuModel], 'format') ? models[ptuModel].format : 'OpenAI'
+
+var created = concat(createPtuDeployment ? [{
+  name: ptuDeploymentName
+  model: ptuModel
+  version: ptuModelVersion
+  format: modelFormat
+  sku: ptuSku
+  capacity: checkedCount
+}] : [], createSpilloverDeployment ? [{
+  name: spilloverDeploymentName
+  model: ptuModel
+  version: ptuModelVersion
+  format: modelFormat
+  sku: spilloverSku
+  capacity: spilloverThousandTpm
+}] : [])
+
+// --- resources
+
+resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
+  name: groupName
+  location: location
+  tags: tags
+}
+
+module identity 'br/public:avm/res/managed-identity/user-assigned-identity:0.4.1' = {
+  name: 'identity'
+  scope: group
+  params: {
+    name: '${abbreviations.managedIdentityUserAssignedIdentities}${token}'
+    location: location
+    tags: tags
+  }
+}
+
+module monitoring 'core/monitoring.bicep' = {
+  name: 'monitoring'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    workspaceName: '${abbreviations.operationalInsightsWorkspaces}${token}'
+    componentName: '${abbreviations.insightsComponents}${token}'
+    retentionDays: logRetentionDays
+  }
+}
+
+module storage 'core/storage.bicep' = {
+  name: 'storage'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    name: '${abbreviations.storageStorageAccounts}${token}'
+    sku: storageSku
+    deploymentContainer: deploymentContainer
+    // records end with the latest deadline, the hubs' retention and a lease
+    fileDays: hubRetentionDays * 2 + 1
+    publicNetworkAccess: openOrNot
+  }
+}
+
+module eventHubs 'core/event-hubs.bicep' = {
+  name: 'event-hubs'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    name: '${abbreviations.eventHubNamespaces}${token}'
+    sku: eventHubsSku
+    capacity: eventHubsCapacity
+    maximumCapacity: eventHubsMaximumCapacity
+    partitions: hubPartitions
+    retentionDays: eventHubsSku == 'Premium' || hubRetentionDays <= 7 ? hubRetentionDays : fail('hubRetentionDays is ${hubRetentionDays}; the Standard tier keeps events for 7 days at most.')
+    consumerGroups: consumerGroups
+    publicNetworkAccess: openOrNot
+  }
+}
+
+module cosmos 'core/cosmos.bicep' = {
+  name: 'cosmos'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    name: '${abbreviations.documentDBDatabaseAccounts}${token}'
+    database: cosmosDatabase
+    mode: cosmosMode
+    maximumThroughput: cosmosMaximumThroughput
+    consistency: cosmosConsistency
+    publicNetworkAccess: openOrNot
+  }
+}
+
+module vault 'core/key-vault.bicep' = {
+  name: 'key-vault'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    name: '${abbreviations.keyVaultVaults}${token}'
+    requestIdKey: requestIdKey
+    publicNetworkAccess: openOrNot
+  }
+}
+
+module openAiAccount 'app/openai-account.bicep' = if (createOpenAiAccount) {
+  name: 'openai-account'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    name: accountName
+    publicNetworkAccess: openOrNot
+  }
+}
+
+module openAiDeployments 'app/openai-deployments.bicep' = if (!empty(created)) {
+  name: 'openai-deployments-${token}'
+  scope: resourceGroup(accountSubscription, accountGroup)
+  params: {
+    accountName: accountName
+    deployments: created
+  }
+  dependsOn: [openAiAccount]
+}
+
+module gatewayIdentity 'br/public:avm/res/managed-identity/user-assigned-identity:0.4.1' = if (apiManagement) {
+  name: 'gateway-identity'
+  scope: group
+  params: {
+    name: '${abbreviations.managedIdentityUserAssignedIdentities}gateway-${token}'
+    location: location
+    tags: tags
+  }
+}
+
+module openAi 'app/openai-access.bicep' = {
+  name: 'openai-access-${token}'
+  scope: resourceGroup(accountSubscription, accountGroup)
+  params: {
+    accountName: accountName
+    callers: concat([{
+      id: identity.outputs.principalId
+      type: 'ServicePrincipal'
+    }], apiManagement ? [{
+      id: gatewayIdentity!.outputs.principalId
+      type: 'ServicePrincipal'
+    }] : [], principalMayCallOpenAi && !empty(principalId) ? [{
+      id: principalId
+      type: principalType
+    }] : [])
+  }
+  dependsOn: [openAiAccount, openAiDeployments]
+}
+
+module metricsReader 'app/metrics-reader.bicep' = if (assignMonitoringReader) {
+  name: 'metrics-reader-${token}'
+  scope: subscription(accountSubscription)
+  params: {
+    principalId: identity.outputs.principalId
+  }
+}
+
+module appRoles 'app/roles.bicep' = {
+  name: 'app-roles'
+  scope: group
+  params: {
+    principalId: identity.outputs.principalId
+    principalType: 'ServicePrincipal'
+    eventHubNamespaceName: eventHubs.outputs.name
+    cosmosAccountName: cosmos.outputs.name
+    cosmosDatabase: cosmos.outputs.database
+    storageAccountName: storage.outputs.name
+    keyVaultName: vault.outputs.name
+    secretName: vault.outputs.secretName
+    componentName: monitoring.outputs.componentName
+  }
+}
+
+module principalRoles 'app/roles.bicep' = if (!empty(principalId)) {
+  name: 'principal-roles'
+  scope: group
+  params: {
+    principalId: principalId
+    principalType: principalType
+    eventHubNamespaceName: eventHubs.outputs.name
+    cosmosAccountName: cosmos.outputs.name
+    cosmosDatabase: cosmos.outputs.database
+    storageAccountName: storage.outputs.name
+    // a local app with another key would make dead letters of what it accepts
+    keyVaultName: vault.outputs.name
+    secretName: vault.outputs.secretName
+  }
+  // an account takes one change of its roles at a time
+  dependsOn: [appRoles]
+}
+
+module network 'core/network.bicep' = if (vnetEnabled) {
+  name: 'network'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    name: '${abbreviations.networkVirtualNetworks}${token}'
+    addressPrefix: addressPrefix
+  }
+}
+
+module functionApp 'app/function-app.bicep' = {
+  name: 'app'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    planName: '${abbreviations.webServerFarms}${token}'
+    name: functionAppName
+    identityId: identity.outputs.resourceId
+    identityClientId: identity.outputs.clientId
+    subnetId: vnetEnabled ? network!.outputs.appSubnetId : ''
+    inboundPrivate: vnetEnabled && inboundPrivate
+    instanceMemoryMB: instanceMemoryMB
+    maximumInstanceCount: maximumInstanceCount
+    httpConcurrency: httpConcurrency
+    alwaysReady: alwaysReady
+    storageBlobEndpoint: storage.outputs.blobEndpoint
+    deploymentContainer: deploymentContainer
+    eventHubsHost: eventHubs.outputs.host
+    cosmosEndpoint: cosmos.outputs.endpoint
+    cosmosDatabase: cosmos.outputs.database
+    requestIdKeyUri: vault.outputs.secretUri
+    applicationInsightsConnectionString: monitoring.outputs.connectionString
+    openAiEndpoint: openAi.outputs.endpoint
+    openAiResourceId: openAi.outputs.id
+    openAiLocation: openAi.outputs.location
+    deployments: string(deployments)
+    spilloverDeployments: string(concat(createdSpillover, namedSpillover))
+    hubRetentionSeconds: hubRetentionSeconds
+    alertAuthentication: alertAuthentication
+    alertTenantId: alertAuthentication == 'entra' ? tenant().tenantId : ''
+    alertAudience: alertAudience
+    settings: settings
+  }
+  // the host reads the vault and its storage when it starts
+  dependsOn: [appRoles]
+}
+
+module privateEndpoints 'core/private-endpoints.bicep' = if (vnetEnabled) {
+  name: 'private-endpoints'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    networkId: network!.outputs.id
+    subnetId: network!.outputs.endpointSubnetId
+    endpoints: concat([
+      {
+        name: '${abbreviations.networkPrivateEndpoints}blob-${token}'
+        resourceId: storage.outputs.id
+        groupId: 'blob'
+        zone: 'privatelink.blob.${environment().suffixes.storage}'
+      }
+      {
+        name: '${abbreviations.networkPrivateEndpoints}event-hubs-${token}'
+        resourceId: eventHubs.outputs.id
+        groupId: 'namespace'
+        zone: 'privatelink.servicebus.windows.net'
+      }
+      {
+        name: '${abbreviations.networkPrivateEndpoints}cosmos-${token}'
+        resourceId: cosmos.outputs.id
+        groupId: 'Sql'
+        zone: 'privatelink.documents.azure.com'
+      }
+      {
+        name: '${abbreviations.networkPrivateEndpoints}vault-${token}'
+        resourceId: vault.outputs.id
+        groupId: 'vault'
+        zone: 'privatelink.vaultcore.azure.net'
+      }
+    ], createOpenAiAccount || openAiPrivateEndpoint ? [
+      {
+        name: '${abbreviations.networkPrivateEndpoints}openai-${token}'
+        resourceId: openAi.outputs.id
+        groupId: 'account'
+        zone: 'privatelink.openai.azure.com'
+      }
+    ] : [], inboundPrivate ? [
+      {
+        name: '${abbreviations.networkPrivateEndpoints}app-${token}'
+        resourceId: functionApp.outputs.id
+        groupId: 'sites'
+        zone: 'privatelink.azurewebsites.net'
+      }
+    ] : [])
+  }
+}
+
+module alerts 'app/alerts.bicep' = {
+  name: 'alerts'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    actionGroupName: '${abbreviations.insightsActionGroups}people-${token}'
+    email: alertEmail
+    cosmosAccountName: cosmos.outputs.name
+    workspaceId: monitoring.outputs.workspaceId
+    hubRetentionSeconds: hubRetentionSeconds
+  }
+}
+
+var nextParts = split(empty(nextOpenAiResourceId) ? noAccount : nextOpenAiResourceId, '/')
+
+module nextOpenAi 'app/openai-access.bicep' = if (apiManagement && !empty(nextOpenAiResourceId)) {
+  name: 'next-openai-access-${token}'
+  scope: resourceGroup(nextParts[2], nextParts[4])
+  params: {
+    accountName: nextParts[8]
+    callers: [{
+      id: gatewayIdentity!.outputs.principalId
+      type: 'ServicePrincipal'
+    }]
+  }
+}
+
+module gateway 'app/api-management.bicep' = if (apiManagement) {
+  name: 'api-management'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    name: '${abbreviations.apiManagementService}${token}'
+    sku: apiManagementSku
+    publisherEmail: empty(apiManagementPublisherEmail) ? fail('apiManagement needs apiManagementPublisherEmail.') : apiManagementPublisherEmail
+    publisherName: apiManagementPublisherName
+    identityId: gatewayIdentity!.outputs.resourceId
+    identityClientId: gatewayIdentity!.outputs.clientId
+    identityPrincipalId: gatewayIdentity!.outputs.principalId
+    eventHubNamespaceName: eventHubs.outputs.name
+    openAiEndpoint: openAi.outputs.endpoint
+    nextOpenAiEndpoint: empty(nextOpenAiResourceId) ? '' : nextOpenAi!.outputs.endpoint
+    functionAppAddress: functionApp.outputs.address
+  }
+}
+
+// --- what the hooks and local work need, as environment variables
+
+output AZURE_RESOURCE_GROUP string = group.name
+output AZURE_TENANT_ID string = tenant().tenantId
+output FUNCTION_APP_NAME string = functionApp.outputs.name
+output FUNCTION_APP_ADDRESS string = functionApp.outputs.address
+output EVENT_HUBS__fullyQualifiedNamespace string = eventHubs.outputs.host
+output COSMOS__accountEndpoint string = cosmos.outputs.endpoint
+output COSMOS_DATABASE string = cosmos.outputs.database
+output AzureWebJobsStorage__blobServiceUri string = storage.outputs.blobEndpoint
+output AZURE_OPENAI_ENDPOINT string = openAi.outputs.endpoint
+output AZURE_OPENAI_RESOURCE_ID string = openAi.outputs.id
+output AZURE_MONITOR_ENDPOINT string = 'https://${openAi.outputs.location}.metrics.monitor.azure.com'
+output DEPLOYMENTS string = string(deployments)
+output SPILLOVER_DEPLOYMENTS string = string(concat(createdSpillover, namedSpillover))
+output KEY_VAULT_NAME string = vault.outputs.name
+output API_MANAGEMENT_NAME string = apiManagement ? gateway!.outputs.name : ''
+output API_MANAGEMENT_ADDRESS string = apiManagement ? gateway!.outputs.address : ''
+output GATEWAY_CLIENT_ID string = apiManagement ? gatewayIdentity!.outputs.clientId : ''

@@ -1,0 +1,85 @@
+// What needs the code to be there: the alerts that brake the queue, whose receiver is a function with a
+// key of its own, and the API of the gateway. The hook `postdeploy` deploys it.
+targetScope = 'subscription'
+metadata description = 'Alerts that brake the queue, and the API of the gateway.'
+
+param environmentName string
+param location string
+param resourceGroupName string
+param functionAppName string
+
+@description('The Azure OpenAI account; the rules are deployed to its resource group.')
+param openAiResourceId string
+
+@description('DEPLOYMENTS, as the app has it.')
+param deployments array
+
+@allowed(['key', 'entra'])
+param alertAuthentication string = 'key'
+
+@description('With entra: what infra/scripts/secure_webhook.py printed.')
+param alertWebhookObjectId string = ''
+param alertWebhookIdentifierUri string = ''
+
+@description('Refused calls in a minute beyond which the queue brakes.')
+param refusalThreshold int = 3
+
+@description('Percent, average of a minute, beyond which the queue brakes.')
+param utilizationThreshold int = 100
+
+@description('With API Management: its name, and the client id of the gateway\'s identity.')
+param apiManagementName string = ''
+param gatewayClientId string = ''
+param hasNextBackend bool = false
+param gatewayJwtAudience string = ''
+param gatewayTenantClaim string = 'azp'
+
+var abbreviations = loadJsonContent('abbreviations.json')
+var token = toLower(uniqueString(subscription().id, environmentName, location))
+var tags = { 'azd-env-name': environmentName }
+var accountParts = split(openAiResourceId, '/')
+
+resource group 'Microsoft.Resources/resourceGroups@2025-04-01' existing = {
+  name: resourceGroupName
+}
+
+module receiver 'app/alert-receiver.bicep' = {
+  name: 'alert-receiver'
+  scope: group
+  params: {
+    tags: tags
+    actionGroupName: '${abbreviations.insightsActionGroups}brake-${token}'
+    functionAppName: functionAppName
+    authentication: alertAuthentication
+    webhookObjectId: alertWebhookObjectId
+    webhookIdentifierUri: alertWebhookIdentifierUri
+    webhookTenantId: tenant().tenantId
+  }
+}
+
+module rules 'app/openai-alerts.bicep' = {
+  name: 'openai-alerts-${token}'
+  scope: resourceGroup(accountParts[2], accountParts[4])
+  params: {
+    tags: tags
+    accountName: accountParts[8]
+    deployments: deployments
+    actionGroupId: receiver.outputs.id
+    prefix: 'ptu-${environmentName}'
+    refusalThreshold: refusalThreshold
+    utilizationThreshold: utilizationThreshold
+  }
+}
+
+module api 'app/api-management-api.bicep' = if (!empty(apiManagementName)) {
+  name: 'api-management-api'
+  scope: group
+  params: {
+    serviceName: apiManagementName
+    functionAppName: functionAppName
+    gatewayClientId: gatewayClientId
+    hasNextBackend: hasNextBackend
+    jwtAudience: gatewayJwtAudience
+    tenantClaim: gatewayTenantClaim
+  }
+}

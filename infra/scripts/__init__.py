@@ -1,0 +1,1 @@
+"""What azd's hooks run. Standard library only: it starts before anything is installed."""

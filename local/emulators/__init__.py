@@ -1,0 +1,1 @@
+"""Microsoft's emulators in containers: what docker-compose.yml needs beside them."""

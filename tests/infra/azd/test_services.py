@@ -1,0 +1,323 @@
+"""What the code uses exists in the templates: hubs, containers, keys, blobs, functions, metrics."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from ptu_optimizer.adapters.blobs import CONTAINER
+from ptu_optimizer.capacity.alert_concern import DEPLOYMENT, REQUESTS, STATUS, UTILIZATION
+from ptu_optimizer.capacity.metric import Minute
+from ptu_optimizer.requests.deliveries import DeliveredEvent, Delivery
+from ptu_optimizer.requests.events import HUBS
+from ptu_optimizer.requests.usage_feed import USAGE
+from ptu_optimizer.settings import Settings
+from tests.infra.azd.places import INFRA, TEMPLATES, template
+from tests.support.bicep.evaluate import Evaluation
+from tests.support.bicep.syntax import Expression, read
+from tests.support.functions import app_functions, consumer_groups, containers, hubs, of_type
+from tests.support.schemas import ROOT
+
+
+def default(name: str) -> Any:
+    """The default of a parameter of main.bicep."""
+    return template("main.bicep").of("parameter")[name].value
+
+
+# --- Event Hubs ----------------------------------------------------------------------------------
+
+HUBS_OF_BICEP = {
+    hub["name"]: hub["retentionHours"]
+    for hub in Evaluation(template("core/event-hubs.bicep"), parameters={"retentionDays": 7})[
+        "hubs"
+    ]
+}
+
+
+def test_every_hub_that_the_code_reads_or_writes_is_created_and_no_other() -> None:
+    assert HUBS_OF_BICEP.keys() == {*HUBS, USAGE} == hubs()
+
+
+def test_the_code_reads_by_the_consumer_group_that_every_hub_has_by_itself() -> None:
+    assert consumer_groups() == {"$Default"}
+    assert default("consumerGroups") == []
+
+
+def test_events_are_kept_as_long_as_the_app_believes() -> None:
+    seconds = Settings.model_fields["hub_retention_seconds"].default
+    assert default("hubRetentionDays") * 86_400 == seconds
+    assert all(HUBS_OF_BICEP[hub] * 3_600 == seconds for hub in HUBS)
+    assert HUBS_OF_BICEP[USAGE] == 1, "usage events are worth nothing after minutes"
+
+
+def test_there_are_four_partitions_by_default() -> None:
+    assert default("hubPartitions") == 4
+    hub = template("core/event-hubs.bicep").of("resource")["hub"].value
+    assert hub["properties"]["partitionCount"].text == "partitions"
+
+
+def test_a_backlog_starts_no_second_instance() -> None:
+    host = json.loads((ROOT / "host.json").read_text(encoding="utf-8"))
+    hubs_settings = host["extensions"]["eventHubs"]
+    assert hubs_settings["targetUnprocessedEventThreshold"] >= 1_000_000
+
+
+# --- Cosmos DB -----------------------------------------------------------------------------------
+
+COSMOS = template("core/cosmos.bicep")
+CONTAINERS: dict[str, Any] = {
+    one["id"]: one for one in Evaluation(COSMOS, parameters={})["containers"]
+}
+
+
+def containers_opened_by_services() -> set[str]:
+    text = (ROOT / "ptu_optimizer" / "services.py").read_text(encoding="utf-8")
+    return set(re.findall(r'self\._container\("(\w+)"\)', text))
+
+
+def test_every_container_that_the_code_uses_is_created_and_no_other() -> None:
+    assert CONTAINERS.keys() == containers() | containers_opened_by_services()
+
+
+def test_containers_are_created_as_they_are_defined_for_the_local_system() -> None:
+    defined = json.loads((ROOT / "local" / "cosmos" / "containers.json").read_text("utf-8"))
+    container = COSMOS.of("resource")["container"]
+    assert list(CONTAINERS.values()) == defined
+    assert container.value["properties"]["resource"].text == "one", "the definition, whole"
+    assert all(one["defaultTtl"] == -1 for one in defined), "records bring a TTL of their own"
+
+
+def partition_keys_of_the_code() -> dict[str, str]:
+    """By container, the field that the code's records carry for it."""
+    adapters = (ROOT / "ptu_optimizer" / "adapters" / "cosmos.py").read_text(encoding="utf-8")
+    fields = dict(re.findall(r'class (\w+).*?partition_field="(\w+)"', adapters, flags=re.DOTALL))
+    event = DeliveredEvent(raw=b"x", sequence_number=1, enqueued_at=0.0)
+    dead = Delivery(hub="requests", partition="0", events=[event]).dead_letter(event, "", now=0)
+    minute = Minute(deployment="d", ends_at=0.0).record(ttl_seconds=1)
+    assert "bucket" in dead
+    assert "deployment" in minute
+    return {
+        "requests": fields["CosmosLedgerStore"],
+        "groups": fields["CosmosGroupStore"],
+        "dead_letters": "bucket",
+        "capacity": "deployment",
+    }
+
+
+def test_containers_are_partitioned_by_what_records_carry() -> None:
+    keys = {name: one["partitionKey"]["paths"] for name, one in CONTAINERS.items()}
+    assert keys == {name: [f"/{field}"] for name, field in partition_keys_of_the_code().items()}
+
+
+def test_claims_by_create_get_one_write_region_and_strong_consistency() -> None:
+    account = COSMOS.of("resource")["account"].value["properties"]
+    assert len(account["locations"]) == 1
+    assert account["enableMultipleWriteLocations"] is False
+    assert default("cosmosConsistency") == "Strong"
+    assert account["consistencyPolicy"]["defaultConsistencyLevel"].text == "consistency"
+
+
+# --- Storage -------------------------------------------------------------------------------------
+
+
+def test_files_outlive_the_requests_that_they_belong_to() -> None:
+    storage = template("core/storage.bicep")
+    assert Evaluation(storage)["filesContainer"] == CONTAINER
+    rule = storage.of("resource")["lifecycle"].value["properties"]["policy"]["rules"][0]
+    prefixes = [
+        Evaluation(storage).value(one.node) for one in rule["definition"]["filters"]["prefixMatch"]
+    ]
+    assert prefixes == [f"{CONTAINER}/inputs/", f"{CONTAINER}/outcomes/"]
+    for folder in ("inputs", "outcomes"):
+        assert any(
+            f'f"{folder}/' in path.read_text(encoding="utf-8")
+            for path in (ROOT / "ptu_optimizer" / "requests").glob("*.py")
+        )
+    kept = template("main.bicep").of("module")["storage"].value["params"]["fileDays"]
+    days = Evaluation(template("main.bicep"), parameters={"hubRetentionDays": 7}).value(kept.node)
+    assert days > 2 * 7, "the latest deadline is a retention away, records live a retention longer"
+
+
+# --- functions, alerts ---------------------------------------------------------------------------
+
+
+def test_the_alert_calls_the_function_by_the_route_that_it_has() -> None:
+    text = (INFRA / "app" / "alert-receiver.bicep").read_text(encoding="utf-8")
+    route = of_type("httpTrigger")["capacity_alert"]["route"]
+    assert f"}}/{route}'" in text
+    assert "functionName: 'capacity_alert'" in text
+
+
+def test_every_action_group_uses_the_common_schema_that_the_app_reads() -> None:
+    for name in ("app/alert-receiver.bicep", "app/alerts.bicep"):
+        text = (INFRA / name).read_text(encoding="utf-8")
+        receivers = text.count("Receivers:")
+        assert receivers == text.count("useCommonAlertSchema: true") > 0
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_functions_that_are_named_exist(path: Any) -> None:
+    functions = [
+        resource
+        for resource in read(path).resources
+        if resource.resource_type == "Microsoft.Web/sites/functions"
+    ]
+    assert {one.value["name"] for one in functions} <= app_functions().keys()
+
+
+def criteria(rule: str) -> dict[str, Any]:
+    resource = template("app/openai-alerts.bicep").of("resource")[rule]
+    (criterion,) = resource.value["properties"]["criteria"]["allOf"]
+    assert isinstance(criterion, dict)
+    return criterion
+
+
+def test_the_rules_that_brake_are_on_metrics_that_the_app_understands() -> None:
+    assert criteria("utilization")["metricName"].lower() in UTILIZATION
+    assert criteria("refusals")["metricName"].lower() == REQUESTS
+    for rule in ("utilization", "refusals"):
+        dimensions = {one["name"]: one["values"] for one in criteria(rule)["dimensions"]}
+        assert [one.text for one in dimensions[DEPLOYMENT]] == ["deployment.name"]
+    assert {one["name"]: one["values"] for one in criteria("refusals")["dimensions"]}[STATUS] == [
+        "429"
+    ]
+
+
+def test_the_rules_that_brake_fire_high_and_resolve_by_themselves() -> None:
+    for rule in ("utilization", "refusals"):
+        body = template("app/openai-alerts.bicep").of("resource")[rule].value["properties"]
+        assert body["autoMitigate"] is True, "else each brake lasts until it expires"
+        assert body["evaluationFrequency"] == body["windowSize"] == "PT1M"
+        assert criteria(rule)["operator"] == "GreaterThan", "a low metric is no reason to brake"
+
+
+def test_the_queues_own_fill_does_not_reach_the_threshold() -> None:
+    threshold = template("postdeploy.bicep").of("parameter")["utilizationThreshold"].value
+    assert threshold >= 100, "a load is 100 % at most, and the level is kept far below it"
+
+
+def test_dead_letters_are_counted_in_the_container_that_they_are_written_to() -> None:
+    rule = template("app/alerts.bicep").of("resource")["deadLetters"].value["properties"]
+    (criterion,) = rule["criteria"]["allOf"]
+    values = {one["name"]: one["values"] for one in criterion["dimensions"]}
+    assert values["CollectionName"] == ["dead_letters"]
+    assert "dead_letters" in containers()
+
+
+def messages_queried() -> list[str]:
+    text = (INFRA / "app" / "alerts.bicep").read_text(encoding="utf-8")
+    return re.findall(r'Message startswith "([^":]+)', text)
+
+
+def messages_logged() -> str:
+    return "".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "ptu_optimizer").rglob("*.py")
+    )
+
+
+def test_alerts_on_the_log_look_for_messages_that_are_logged() -> None:
+    assert len(messages_queried()) == 2
+    assert [one for one in messages_queried() if f'"{one}"' not in messages_logged()] == []
+
+
+def test_the_figure_that_the_queues_age_is_read_from_is_logged() -> None:
+    text = (INFRA / "app" / "alerts.bicep").read_text(encoding="utf-8")
+    (field,) = re.findall(r'extract\(@"(\w+)=', text)
+    assert f'"{field}"' in messages_logged()
+
+
+def test_the_gauge_is_called_in_the_log_as_the_function_is() -> None:
+    text = (INFRA / "app" / "alerts.bicep").read_text(encoding="utf-8")
+    (function,) = re.findall(r'Name == "(\w+)"', text)
+    assert function in of_type("timerTrigger")
+
+
+# --- no keys -------------------------------------------------------------------------------------
+
+LOCAL_AUTHENTICATION_OFF = [
+    ("core/event-hubs.bicep", "namespace", "disableLocalAuth", True),
+    ("core/cosmos.bicep", "account", "disableLocalAuth", True),
+    ("core/cosmos.bicep", "account", "disableKeyBasedMetadataWriteAccess", True),
+    ("core/storage.bicep", "account", "allowSharedKeyAccess", False),
+    ("core/storage.bicep", "account", "allowBlobPublicAccess", False),
+    ("core/key-vault.bicep", "vault", "enableRbacAuthorization", True),
+    ("app/openai-account.bicep", "account", "disableLocalAuth", True),
+]
+
+
+@pytest.mark.parametrize(("name", "resource", "setting", "off"), LOCAL_AUTHENTICATION_OFF)
+def test_no_service_takes_keys(name: str, resource: str, setting: str, off: bool) -> None:
+    assert template(name).of("resource")[resource].value["properties"][setting] is off
+
+
+def test_application_insights_takes_no_key() -> None:
+    component = template("core/monitoring.bicep").of("module")["component"]
+    assert component.value["params"]["disableLocalAuth"] is True
+
+
+def keys_read() -> dict[str, set[str]]:
+    """By template, what it reads the keys of."""
+    found: dict[str, set[str]] = {}
+    for path in TEMPLATES:
+        text = path.read_text(encoding="utf-8")
+        of = set(re.findall(r"list\w*\(([\w:]+)\.id", text)) | set(re.findall(r"\.list\w+\(", text))
+        if of:
+            found[path.name] = of
+    return found
+
+
+def test_keys_are_read_of_single_functions_only() -> None:
+    assert keys_read() == {
+        "alert-receiver.bicep": {"alerted"},
+        "api-management-api.bicep": {"app::producer", "app::request"},
+    }
+
+
+def test_the_package_is_deployed_and_the_services_are_used_by_the_same_identity() -> None:
+    site = template("app/function-app.bicep").of("module")["site"].value["params"]
+    storage = site["functionAppConfig"]["deployment"]["storage"]
+    assert storage["authentication"]["type"] == "UserAssignedIdentity"
+    assert storage["authentication"]["userAssignedIdentityResourceId"].text == "identityId"
+    assert site["keyVaultAccessIdentityResourceId"].text == "identityId"
+    assert [one.text for one in site["managedIdentities"]["userAssignedResourceIds"]] == [
+        "identityId"
+    ]
+    assert {one["name"]: one["allow"] for one in site["basicPublishingCredentialsPolicies"]} == {
+        "ftp": False,
+        "scm": False,
+    }
+
+
+# --- Flex Consumption ----------------------------------------------------------------------------
+
+
+def test_it_runs_python_3_13_on_flex_consumption() -> None:
+    modules = template("app/function-app.bicep").of("module")
+    assert modules["plan"].value["params"]["skuName"] == "FC1"
+    config = modules["site"].value["params"]["functionAppConfig"]
+    assert config["runtime"] == {"name": "python", "version": "3.13"}
+    assert modules["site"].value["params"]["siteConfig"]["alwaysOn"] is False
+    scale = config["scaleAndConcurrency"]
+    assert isinstance(scale["triggers"]["http"]["perInstanceConcurrency"], Expression)
+    assert default("httpConcurrency") > 1, "Python's default of 1 would start an instance per call"
+
+
+def test_azd_finds_the_app_by_its_tag() -> None:
+    site = template("app/function-app.bicep").of("module")["site"].value["params"]
+    assert "'azd-service-name': 'api'" in site["tags"].text
+
+
+def test_without_a_network_everything_is_public_with_one_only_the_app_is() -> None:
+    main = template("main.bicep")
+    open_, closed = (
+        Evaluation(main, parameters={"vnetEnabled": enabled})["openOrNot"]
+        for enabled in (False, True)
+    )
+    assert (open_, closed) == ("Enabled", "Disabled")
+    app = main.of("module")["functionApp"].value["params"]["inboundPrivate"]
+    for private in (False, True):
+        parameters = {"vnetEnabled": True, "inboundPrivate": private}
+        assert Evaluation(main, parameters=parameters).value(app.node) is private

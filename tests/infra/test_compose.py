@@ -1,0 +1,384 @@
+"""docker-compose.yml and what it mounts and builds: valid, and what the code needs of it."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.emulators.prepare import DEFINITIONS
+from local.ptu.__main__ import _config, _parser
+from local.system.options import HUBS
+from ptu_optimizer.requests.events import REQUESTS, REQUESTS_LATER, REQUESTS_SOON
+from ptu_optimizer.requests.usage_feed import USAGE
+from tests.support.deployed_settings import loaded, read_by_nobody
+from tests.support.functions import app_functions, consumer_groups, containers, hubs
+from tests.support.schemas import ROOT, documents, problems, schema
+
+EMULATORS = ROOT / "local" / "emulators"
+(COMPOSE,) = documents(ROOT / "docker-compose.yml")
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+ENVIRONMENT: dict[str, str] = SERVICES["app"]["environment"]
+EXAMPLE: dict[str, str] = json.loads((EMULATORS / "local.settings.json.example").read_text())[
+    "Values"
+]
+NAMESPACE: dict[str, Any] = json.loads((EMULATORS / "event-hubs.json").read_text())
+EMULATED_HOUR = 3_600
+"""How long its emulator keeps events ("Overview of the Azure Event Hubs emulator")."""
+
+# --- compose --------------------------------------------------------------------------------------
+
+
+def test_the_file_is_valid() -> None:
+    assert problems(COMPOSE, schema("compose")) == []
+
+
+def _rename(document: dict[str, Any]) -> None:
+    document["services"]["app"]["imaeg"] = document["services"]["app"].pop("image")
+
+
+def _publish(document: dict[str, Any]) -> None:
+    document["services"]["app"]["ports"] = "7071:80"
+
+
+def _wait_for(document: dict[str, Any]) -> None:
+    document["services"]["app"]["depends_on"]["prepare"] = {"condition": "ready"}
+
+
+@pytest.mark.parametrize("spoil", [_rename, _publish, _wait_for])
+def test_a_planted_fault_is_found(spoil: Callable[[dict[str, Any]], None]) -> None:
+    spoiled = copy.deepcopy(COMPOSE)
+    spoil(spoiled)
+    assert problems(spoiled, schema("compose"))
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_image_is_pinned(name: str) -> None:
+    image = SERVICES[name]["image"]
+    assert (
+        "build" in SERVICES[name]
+        or image == SERVICES["ptu"]["image"]
+        or (re.search(r":[^:/]*\d[^:/]*$", image) and "latest" not in image)
+    )
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_everything_is_published_on_loopback_only(name: str) -> None:
+    assert all(port.startswith("127.0.0.1:") for port in SERVICES[name].get("ports", []))
+
+
+def test_services_and_files_that_are_named_exist() -> None:
+    for service in SERVICES.values():
+        shared = service.get("network_mode", "").removeprefix("service:")
+        assert {shared, *service.get("depends_on", {})} - {""} <= SERVICES.keys()
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert source in COMPOSE["volumes"] or (ROOT / source).is_file(), volume
+
+
+def test_who_waits_for_health_waits_for_a_service_that_tells_of_it() -> None:
+    with_image = {"ptu": EMULATORS / "Dockerfile"}
+    for service in SERVICES.values():
+        for name, how in service.get("depends_on", {}).items():
+            if how["condition"] == "service_healthy":
+                dockerfile = with_image.get(name)
+                told = dockerfile is not None and "HEALTHCHECK" in dockerfile.read_text()
+                assert told or "healthcheck" in SERVICES[name]
+
+
+def test_only_the_app_and_what_it_alone_needs_wait_for_the_profile() -> None:
+    assert {name for name, each in SERVICES.items() if "profiles" in each} == {
+        "app",
+        "cosmos-beside-app",
+    }
+
+
+def test_the_app_is_published_by_the_service_whose_network_it_shares() -> None:
+    owner = SERVICES[SERVICES["app"]["network_mode"].removeprefix("service:")]
+    port = re.search(r"ASPNETCORE_URLS=http://\+:(\d+)", (ROOT / "Dockerfile").read_text())
+    assert port is not None
+    assert any(published.endswith(f":{port[1]}") for published in owner["ports"])
+    # 7071 on the host is for `func start`, which shall run beside the emulators
+    assert not any(published.startswith("127.0.0.1:7071:") for published in owner["ports"])
+
+
+def test_cosmos_db_speaks_https_and_names_itself_as_its_clients_reach_it() -> None:
+    environment = SERVICES["cosmos"]["environment"]
+    assert environment["PROTOCOL"] == "https"
+    endpoint = f"AccountEndpoint=https://{environment['GATEWAY_PUBLIC_ENDPOINT']}:8081/"
+    assert endpoint in ENVIRONMENT["COSMOS"]
+    assert endpoint in EXAMPLE["COSMOS"]
+
+
+# --- Event Hubs -----------------------------------------------------------------------------------
+
+NAMESPACE_SCHEMA: dict[str, Any] = {
+    # written after "Overview of the Azure Event Hubs emulator" and the file's own schema there
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["UserConfig"],
+    "properties": {
+        "UserConfig": {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["NamespaceConfig", "LoggingConfig"],
+            "properties": {
+                "NamespaceConfig": {
+                    "type": "array",
+                    "minItems": 1,
+                    "maxItems": 1,
+                    "items": {
+                        "type": "object",
+                        "additionalProperties": False,
+                        "required": ["Type", "Name", "Entities"],
+                        "properties": {
+                            "Type": {"const": "EventHub"},
+                            "Name": {"const": "emulatorNs1"},
+                            "Entities": {
+                                "type": "array",
+                                "minItems": 1,
+                                "maxItems": 10,
+                                "items": {"$ref": "#/$defs/hub"},
+                            },
+                        },
+                    },
+                },
+                "LoggingConfig": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "required": ["Type"],
+                    "properties": {"Type": {"enum": ["File", "Console", "File,Console"]}},
+                },
+            },
+        }
+    },
+    "$defs": {
+        "hub": {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["Name", "PartitionCount"],
+            "properties": {
+                "Name": {"type": "string"},
+                "PartitionCount": {"type": "string", "pattern": "^([1-9]|[12][0-9]|3[0-2])$"},
+                "ConsumerGroups": {
+                    "type": "array",
+                    "minItems": 1,
+                    "maxItems": 20,
+                    "items": {
+                        "type": "object",
+                        "additionalProperties": False,
+                        "required": ["Name"],
+                        # $Default is made without being asked for, and may not be
+                        "properties": {"Name": {"type": "string", "not": {"pattern": r"^\$"}}},
+                    },
+                },
+            },
+        }
+    },
+}
+
+
+def entities(namespace: dict[str, Any] = NAMESPACE) -> dict[str, dict[str, Any]]:
+    (only,) = namespace["UserConfig"]["NamespaceConfig"]
+    return {entity["Name"]: entity for entity in only["Entities"]}
+
+
+def test_the_emulators_file_is_valid() -> None:
+    assert problems(NAMESPACE, NAMESPACE_SCHEMA) == []
+    spoiled = copy.deepcopy(NAMESPACE)
+    entities(spoiled)[REQUESTS]["PartitionCount"] = 4
+    assert problems(spoiled, NAMESPACE_SCHEMA)
+
+
+def test_the_hubs_are_those_that_the_code_reads_and_writes() -> None:
+    assert entities().keys() == hubs() == {REQUESTS, REQUESTS_SOON, REQUESTS_LATER, USAGE}
+    assert entities().keys() == HUBS.keys()
+    assert consumer_groups() == {"$Default"}
+
+
+def test_every_hub_has_four_partitions_and_the_group_of_the_contract_tests() -> None:
+    for entity in entities().values():
+        assert entity["PartitionCount"] == "4"
+        assert [group["Name"] for group in entity["ConsumerGroups"]] == ["audit"]
+
+
+# --- settings -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("values", [ENVIRONMENT, EXAMPLE], ids=["compose", "func start"])
+def test_the_settings_load_and_each_of_them_is_read(values: dict[str, str]) -> None:
+    settings = loaded(values)
+    assert read_by_nobody(values, host=True) == set()
+    assert settings.hub_retention_seconds <= EMULATED_HOUR
+    assert settings.default_deadline_seconds <= settings.hub_retention_seconds
+
+
+def test_a_setting_that_nothing_reads_would_be_found() -> None:
+    assert read_by_nobody({**EXAMPLE, "MAX_ITEM": "5"}, host=True) == {"MAX_ITEM"}
+
+
+def test_the_app_in_a_container_and_on_the_host_differ_in_addresses_only() -> None:
+    differ = {name for name in ENVIRONMENT if ENVIRONMENT[name] != EXAMPLE.get(name)}
+    assert differ == {
+        "AzureWebJobsStorage",
+        "AZURE_OPENAI_ENDPOINT",
+        "AZURE_MONITOR_ENDPOINT",
+        "IDENTITY_ENDPOINT",
+    }
+    # the image sets these, or does not need them
+    assert EXAMPLE.keys() - ENVIRONMENT.keys() == {
+        "FUNCTIONS_WORKER_RUNTIME",
+        "PYTHON_ENABLE_INIT_INDEXING",
+    }
+
+
+def test_the_simulated_resource_has_what_the_settings_say() -> None:
+    _python, _m, _module, *arguments = SERVICES["ptu"]["command"]
+    options = _parser().parse_args(arguments)
+    config = _config(options)
+    (expected,) = loaded(EXAMPLE).deployments
+    (deployment,) = config.deployments
+    assert (deployment.name, deployment.model) == (expected.name, expected.model)
+    assert deployment.ptus == expected.ptus
+    assert config.identity_header == EXAMPLE["IDENTITY_HEADER"] == ENVIRONMENT["IDENTITY_HEADER"]
+    assert EXAMPLE["AZURE_OPENAI_API_KEY"] in config.api_keys
+    assert options.beyond_loopback
+    assert f"127.0.0.1:{options.port}:{options.port}" in SERVICES["ptu"]["ports"]
+
+
+def test_prepare_makes_the_database_and_every_container_of_the_code() -> None:
+    assert f"--database {EXAMPLE['COSMOS_DATABASE']} " in SERVICES["prepare"]["command"][2]
+    assert containers() <= {definition["id"] for definition in json.loads(DEFINITIONS.read_text())}
+
+
+# --- images ---------------------------------------------------------------------------------------
+
+PACKAGE_OF = {
+    "aiohttp": "aiohttp",
+    "azure": "azure-cosmos",
+    "bpe_openai": "bpe-openai",
+    "orjson": "orjson",
+}
+
+
+def requirements(path: Path) -> dict[str, str]:
+    """Package and the version that is asked for."""
+    found = {}
+    for line in path.read_text().splitlines():
+        match = re.match(r"([A-Za-z0-9_-]+)(?:\[\w+\])?([~=<>!].*)?$", line.strip())
+        if match:
+            found[match[1]] = match[2] or ""
+    return found
+
+
+def test_the_local_image_installs_what_its_modules_import_in_the_apps_versions() -> None:
+    asked = requirements(EMULATORS / "requirements.txt")
+    app = requirements(ROOT / "requirements.txt")
+    assert {name: app[name] for name in asked} == asked
+    imported: set[str] = set()
+    for folder in (EMULATORS, ROOT / "local" / "ptu"):
+        for path in folder.rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Import):
+                    imported |= {name.name.split(".")[0] for name in node.names}
+                elif isinstance(node, ast.ImportFrom) and not node.level:
+                    imported.add(str(node.module).split(".")[0])
+    foreign = imported - sys.stdlib_module_names - {"local"}
+    assert {PACKAGE_OF[name] for name in foreign} == asked.keys()
+
+
+def copied(dockerfile: Path, *, to: Path, root: str) -> None:
+    """Do what a Dockerfile's COPY lines do, of what its .dockerignore lets pass."""
+    beside = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
+    ignore = (beside if beside.exists() else dockerfile.with_name(".dockerignore")).read_text()
+    let_pass = [line[1:] for line in ignore.splitlines() if line.startswith("!")]
+    for line in re.findall(r"^COPY (.+)$", dockerfile.read_text(), flags=re.MULTILINE):
+        *sources, target = line.split()
+        for pattern in sources:
+            found = sorted(ROOT.glob(pattern))
+            assert found, pattern
+            for source in found:
+                name = str(source.relative_to(ROOT))
+                assert any(name == one or name.startswith(f"{one}/") for one in let_pass), name
+                place = to / target.removeprefix(root).lstrip("/")
+                if source.is_dir():
+                    shutil.copytree(
+                        source,
+                        place,
+                        dirs_exist_ok=True,
+                        ignore=shutil.ignore_patterns("__pycache__"),
+                    )
+                else:
+                    into = place / source.name if target.endswith("/") else place
+                    into.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(source, into)
+
+
+def run_in(folder: Path, *command: str, values: dict[str, str]) -> str:
+    environment = {
+        name: value for name, value in os.environ.items() if name != "PYTHONPATH"
+    } | values
+    answer = subprocess.run(
+        [sys.executable, *command],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout
+
+
+def test_what_the_apps_image_copies_is_enough_to_build_the_app(tmp_path: Path) -> None:
+    copied(ROOT / "Dockerfile", to=tmp_path, root="/home/site/wwwroot")
+    shutil.rmtree(tmp_path / "tmp", ignore_errors=True)
+    assert (tmp_path / "host.json").is_file()
+    script = "import function_app; print(len(function_app.app.get_functions()))"
+    found = run_in(tmp_path, "-c", script, values=ENVIRONMENT)
+    assert int(found) == len(app_functions())
+
+
+def test_what_the_local_image_copies_is_enough_to_run_what_it_is_asked_to(tmp_path: Path) -> None:
+    copied(EMULATORS / "Dockerfile", to=tmp_path, root="/app")
+    for module in ("local.ptu", "local.emulators.prepare"):
+        assert module in run_in(tmp_path, "-m", module, "--help", values={})
+    script = (
+        "import local.emulators.forward, local.emulators.prepare as p; p.DEFINITIONS.read_text()"
+    )
+    run_in(tmp_path, "-c", script, values={})
+
+
+def test_nothing_private_reaches_an_image() -> None:
+    for ignore in (ROOT / ".dockerignore", EMULATORS / "Dockerfile.dockerignore"):
+        lines = [line for line in ignore.read_text().splitlines() if line[:1] not in ("#", "")]
+        assert lines[0] == "*", "what is let in is named, not what is kept out"
+        assert not any("settings" in line or ".env" in line for line in lines)
+
+
+def test_images_do_not_run_as_root_and_say_how_they_are() -> None:
+    for dockerfile in (ROOT / "Dockerfile", EMULATORS / "Dockerfile"):
+        text = dockerfile.read_text()
+        user = re.search(r"^USER (\d+):(\d+)$", text, flags=re.MULTILINE)
+        assert user is not None
+        assert int(user[1]) > 10_000
+        assert text.index("\nHEALTHCHECK") > text.index("\nUSER")
+
+
+def test_the_apps_port_is_the_same_wherever_the_image_names_it() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    ports = re.findall(r"(?:\+:|EXPOSE |127\.0\.0\.1:)(\d+)", text)
+    assert len(ports) == 3
+    assert len(set(ports)) == 1
+    assert "/health" in text
