@@ -573,7 +573,7 @@ async def test_who_overtakes_passes_before_other_hubs_too_if_it_is_its_hubs_turn
         asyncio.create_task(one("bulk", "a")),
         asyncio.create_task(one("not its turn", "c", overtakes=True)),
         asyncio.create_task(one("soon", "b", overtakes=True)),
-        asyncio.create_task(one("soon too", "a", overtakes=True)),
+        asyncio.create_task(one("soon too", "b", overtakes=True)),
     ]
     await settle()
     holder.end()
