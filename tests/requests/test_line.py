@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import weakref
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+
+import pytest
 
 from ptu_optimizer.requests.line import LONGEST_RUN, Line
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class Someone:
     name: str
     prefix: str | None = None
@@ -172,3 +175,35 @@ def test_prefixes_stay_together_among_more_of_them_than_are_remembered_when_gone
     prefixes = [f"{number}." for number in range(2 * LONGEST_RUN)]
     line = line_of(*(Someone(f"{p}{turn}", p) for turn in range(2) for p in prefixes))
     assert pass_all(line) == [f"{p}{turn}" for p in prefixes for turn in range(2)]
+
+
+# --- who is gone is forgotten -------------------------------------------------------------------
+
+
+def _passes(line: Line[Someone], one: Someone) -> None:
+    one.gone = True
+    line.passed(one)
+
+
+def _leaves(line: Line[Someone], one: Someone) -> None:
+    """It has lost its patience, and the gate looks who is next."""
+    one.gone = True
+    line.first()
+
+
+@pytest.mark.parametrize("goes", [_passes, _leaves], ids=["passes", "leaves"])
+@pytest.mark.parametrize("prefixes", [1, 1_000], ids=["one prefix", "a prefix each"])
+def test_a_line_does_not_remember_who_is_gone(
+    prefixes: int, goes: Callable[[Line[Someone], Someone], None]
+) -> None:
+    """A hub may have the same long prefix in every request, for days."""
+    line: Line[Someone] = Line()
+    known: weakref.WeakSet[Someone] = weakref.WeakSet()
+    for number in range(1_000):
+        one = Someone(f"{number}", f"p{number % prefixes}")
+        known.add(one)
+        line.join(one, overtakes=False)
+        assert line.first() is one
+        goes(line, one)
+    del one
+    assert len(known) <= 2 * LONGEST_RUN
