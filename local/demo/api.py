@@ -77,7 +77,7 @@ class Api:
             url = f"{self._url()}/capacity/{deployment}"
             async with self._session.get(url, headers=self._headers) as response:
                 return dict(await response.json()) if response.status == 200 else None
-        except (aiohttp.ClientError, TimeoutError, LookupError):  # or no host runs at all
+        except (aiohttp.ClientError, TimeoutError, SystemFailed):  # the last: no host runs at all
             return None
 
     async def _read_all(self, request_ids: Sequence[str]) -> dict[str, Result]:

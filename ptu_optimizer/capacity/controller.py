@@ -232,7 +232,7 @@ class LevelController:
                 self._brakes.put(signal)
                 self._gauge.alert(signal)
             case Learned():
-                self._succeed(signal)
+                self._succeed(signal, now)
 
     def _read(self, reading: Reading, now: float) -> None:
         if not self._gauge.take(reading, now=now):
@@ -248,12 +248,12 @@ class LevelController:
                 self._closed_until = until + AFTER_REFUSAL_SECONDS
             self._harm.refused()
 
-    def _succeed(self, learned: Learned) -> None:
+    def _succeed(self, learned: Learned, now: float) -> None:
         """Go on from what the process knew that sent before us."""
         if learned.source == self._source:
             return
         self._used_share = min(1.0, learned.used_share)
-        self._observer.succeed(learned)
+        self._observer.succeed(learned, now)
 
     def tick(self, *, now: float) -> None:
         self._observer.tick(now)

@@ -20,7 +20,7 @@ from .metric_meaning import Meaning, MetricMeaning
 from .minute_costs import MinuteCosts
 from .others import HeaderLoad, MinuteLoads
 from .reading import Reading
-from .timeline import Played, PlayedMinutes, Timeline
+from .timeline import KEEP_SECONDS, Played, PlayedMinutes, Timeline
 from .usage import WINDOW_SECONDS, CallsElsewhere, Usage, window_start
 from .work import Model
 
@@ -143,20 +143,21 @@ class LevelObserver:
         self._timeline.add_own(now, amount)
         self.level = max(0.0, self.level + amount)
 
-    def succeed(self, learned: Learned) -> None:
-        """Go on from what another process has learned."""
+    def succeed(self, learned: Learned, now: float) -> None:
+        """Go on from what another process has learned. Its clock may be ahead of ours."""
+        at = min(now, learned.at)
         self._drain.set(learned.drain)
         self.events.go_on_from(
             gain=learned.event_gain,
-            until=learned.events_until,
+            until=min(now, learned.events_until),
             bursts=learned.burst_evidence,
         )
         self.depth.go_on_from(learned.depth_evidence)
-        if self.basis(learned.at) in (Basis.METRIC, Basis.NOTHING):
+        if now - at < KEEP_SECONDS and self.basis(at) in (Basis.METRIC, Basis.NOTHING):
             # nothing of our own tells better how full it was then
-            self._anchor = (learned.at, learned.level)
-            self.level = learned.level
-            self._at = max(self._at, learned.at)
+            self._anchor = (at, learned.level)
+            self._at = max(self._at, at)
+            self.level = self._play_to(self._at)
         self._header_load.usual = min(1.0, learned.usual_load)
         self._header_load.now = self._header_load.usual
         self.timing.at_admission = learned.header_at_admission

@@ -16,8 +16,8 @@ OLD_TARGET_SECONDS = 0.4
 """The same where headers tell of the moment of admission, seconds ago."""
 
 EVENTS_TARGET = (0.15, 1.1)
-EVENTS_CALM = 1.2
-EVENTS_BURSTS = 2.0
+EVENTS_CALM = 1.17
+EVENTS_BURSTS = 2.2
 """By usage events, seconds old: the burstier the others, the lower, for a burst of this moment is
 not seen yet."""
 

@@ -41,7 +41,7 @@ class Patience:
     """How long a request may stand at the gate."""
 
     hold_seconds: float
-    """At a closed gate, counted from when it closed or we came."""
+    """At a closed gate, counted from when it closed, we came, or our turn did."""
     until: float
     """At all, in monotonic seconds: the end of the invocation's budget."""
     turn_seconds: float = TURN_PATIENCE_SECONDS
@@ -269,7 +269,8 @@ class Gate:
             return min(came + patience.turn_seconds - now, max(1.0, patience.hold_seconds))
         left = patience.until + max(0.0, turn.since - came) - now
         if self._closed_since is not None:
-            return min(left, max(came, self._closed_since) + patience.hold_seconds - now)
+            held_since = max(came, self._closed_since, turn.since)
+            return min(left, held_since + patience.hold_seconds - now)
         # the gate may close while we sleep: look again before a hold could have run out
         return min(left, patience.hold_seconds) if patience.hold_seconds > 0 else left
 

@@ -35,13 +35,17 @@ class Line(Generic[W]):
         self._ahead: deque[W] = deque()
         self._waiting: deque[W] = deque()
         self._by_prefix: dict[str, deque[W]] = {}
+        self._most_prefixes = LONGEST_RUN
         self._prefix: str | None = None
         self._run = 0
 
     def join(self, waiter: W, *, overtakes: bool) -> None:
         (self._ahead if overtakes else self._waiting).append(waiter)
         if not overtakes and waiter.prefix is not None:
-            self._by_prefix.setdefault(waiter.prefix, deque()).append(waiter)
+            alike = self._by_prefix.setdefault(waiter.prefix, deque())
+            _head(alike)  # lets go who is gone
+            alike.append(waiter)
+            self._forget_prefixes()
 
     def first(self) -> W | None:
         """Who is next; it stays until it is gone."""
@@ -63,8 +67,12 @@ class Line(Generic[W]):
         """`waiter`, who was first, has passed."""
         self._run = self._run + 1 if waiter.prefix == self._prefix else 1
         self._prefix = waiter.prefix
-        if len(self._by_prefix) > LONGEST_RUN:
+
+    def _forget_prefixes(self) -> None:
+        """Drop those of which nobody waits any more; cheap when called often."""
+        if len(self._by_prefix) > self._most_prefixes:
             self._by_prefix = {p: d for p, d in self._by_prefix.items() if _head(d) is not None}
+            self._most_prefixes = max(LONGEST_RUN, 2 * len(self._by_prefix))
 
     def __bool__(self) -> bool:
         return self.first() is not None

@@ -15,7 +15,10 @@ from ptu_optimizer.capacity.metric_meaning import Meaning
 from ptu_optimizer.capacity.reading import InvalidReading
 from tests.support.signals import NOW, learned
 
-NUMBERS = ("at", "drain", "event_gain", "used_share", "usual_load", "depth_seconds")
+NUMBERS = (
+    *("at", "drain", "event_gain", "used_share", "usual_load", "depth_seconds"),
+    *("level", "events_until"),
+)
 
 
 @given(
@@ -23,6 +26,7 @@ NUMBERS = ("at", "drain", "event_gain", "used_share", "usual_load", "depth_secon
     meaning=st.sampled_from([meaning.value for meaning in Meaning]),
     minutes=st.lists(st.tuples(st.integers(0, 10**8), st.floats(0, 99)), max_size=8),
     depth=st.none() | st.floats(0, 1e3),
+    evidence=st.lists(st.floats(-9, 9), max_size=3).map(tuple),
     at_admission=st.booleans(),
 )
 def test_what_was_learned_survives_its_record(
@@ -30,6 +34,7 @@ def test_what_was_learned_survives_its_record(
     meaning: str,
     minutes: list[tuple[int, float]],
     depth: float | None,
+    evidence: tuple[float, ...],
     at_admission: bool,
 ) -> None:
     one = learned(
@@ -37,6 +42,8 @@ def test_what_was_learned_survives_its_record(
         metric_meaning=meaning,
         own_minutes=tuple(minutes),
         depth_seconds=depth,
+        depth_evidence=evidence,
+        burst_evidence=evidence,
         header_at_admission=at_admission,
     )
     record = orjson.loads(orjson.dumps(one.record(record_id="learned", ttl_seconds=86_400)))
@@ -65,6 +72,9 @@ def test_a_number_that_cannot_be_learned_is_refused_and_named(name: str, value: 
         ),
         pytest.param({"own_minutes": [[30_000_000]]}, id="a minute without a cost"),
         pytest.param({"own_minutes": None}, id="no minutes"),
+        pytest.param({"depth_evidence": ["NaN", 1]}, id="a depth told from NaN"),
+        pytest.param({"burst_evidence": [1, "Infinity", 1]}, id="bursts without end"),
+        pytest.param({"burst_evidence": 3}, id="evidence that is none"),
         pytest.param({"metric_meaning": "mood"}, id="a meaning of another version"),
         pytest.param({"drain": "fast"}, id="not a number"),
         pytest.param({"drain": None}, id="no number"),

@@ -34,6 +34,15 @@ def test_it_is_the_played_level_over_the_told_one(depth: float) -> None:
     assert depth_of(*((depth * level, level) for level in levels)) == pytest.approx(depth)
 
 
+def test_what_was_seen_is_handed_on() -> None:
+    seen, successor = BucketDepth(), BucketDepth()
+    seen.observe(seconds=6.0, level=0.1)
+    successor.go_on_from(seen.evidence)
+    assert successor.seconds == seen.seconds == pytest.approx(60.0)
+    successor.go_on_from(())
+    assert successor.seconds == seen.seconds, "of another version: nothing is learned"
+
+
 def test_full_minutes_count_for_more_than_those_that_are_mostly_noise() -> None:
     found = depth_of(*[(6.0, 0.1)] * 5, *[(0.0, 0.001), (3.0, 0.0)] * 5)
     assert found == pytest.approx(60.0, rel=0.02)

@@ -125,7 +125,7 @@ def test_a_load_is_never_negative_though_corrections_are() -> None:
 
 def test_what_events_leave_out_is_added() -> None:
     stream = heard()
-    stream.go_on_from(2.0)
+    stream.go_on_from(gain=2.0, until=0.0, bursts=())
     stream.measure(loaded(0.4), horizon=NOW)
     assert stream.load == pytest.approx(0.8)
 
@@ -214,8 +214,27 @@ def test_the_metric_objects_to_a_stream_that_is_silent(
 )
 def test_a_gain_that_was_handed_over_is_kept_within_bounds(told: float, believed: float) -> None:
     stream = EventStream()
-    stream.go_on_from(told)
+    stream.go_on_from(gain=told, until=0.0, bursts=())
     assert stream.gain == believed
+
+
+def test_a_successor_goes_on_where_another_process_was() -> None:
+    before = heard(age=3)
+    for load in [0.2, 1.4] * 30:
+        before.bursts.add(load)
+    stream = EventStream()
+    stream.go_on_from(gain=1.0, until=before.until, bursts=before.bursts.evidence)
+    assert stream.alive(NOW)
+    assert stream.until == NOW - 3
+    assert stream.bursts.deviation == pytest.approx(0.6)
+    stream.read(NOW)
+    assert stream.horizon(NOW) == NOW, "what was read there says nothing of how late it comes here"
+
+
+def test_a_stream_that_was_not_believed_is_not_by_a_successor() -> None:
+    stream = EventStream()
+    stream.go_on_from(gain=1.0, until=0.0, bursts=())
+    assert not stream.alive(NOW)
 
 
 @given(st.lists(st.tuples(st.floats(0, 60), st.floats(0, 20)), max_size=40))

@@ -117,6 +117,18 @@ def test_beyond_its_memory_the_old_is_forgotten() -> None:
     assert spread.deviation < 0.02
 
 
+def test_what_was_seen_is_handed_on() -> None:
+    seen, successor = Spread(), Spread()
+    for value in (0.1, 0.9, 0.4):
+        seen.add(value)
+    successor.go_on_from(seen.evidence)
+    for one in (seen, successor):
+        one.add(2.0)
+    assert successor.evidence == seen.evidence
+    successor.go_on_from(())
+    assert successor.evidence == seen.evidence, "of another version: nothing is learned"
+
+
 # --- by minutes -----------------------------------------------------------------------------------
 
 

@@ -1,10 +1,13 @@
-"""A controller as `bootstrap` builds it, of a deployment that drains 1,000 a second."""
+"""A controller as `bootstrap` builds it, of a deployment that drains 1,000 a second; and a plain
+one for tests of what lies around it."""
 
 from __future__ import annotations
 
-from ptu_optimizer.capacity.admission import SlowDownLimits
+from ptu_optimizer.capacity.admission import Admit, SlowDownLimits, Verdict, Wait
+from ptu_optimizer.capacity.belief import Belief, Learned
 from ptu_optimizer.capacity.controller import LevelController
 from ptu_optimizer.capacity.observer import LevelObserver
+from ptu_optimizer.capacity.signals import Signal
 from ptu_optimizer.capacity.work import Model
 
 RATE = 1_000.0
@@ -23,3 +26,35 @@ def level_controller(*, source: str = "me", deployment: str = "ptu") -> LevelCon
         limits={"high": limits, "normal": limits},
         max_concurrent_calls=64,
     )
+
+
+class Paced:
+    """A controller that lets one call pass every so many seconds, and remembers what it heard."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds = seconds
+        self.heard: list[Signal] = []
+        self._next = 0.0
+
+    def ask(self, *, now: float, work: float, priority: str) -> Verdict:
+        if now < self._next:
+            return Wait("paced for the test", closed=False, retry_at=self._next)
+        return Admit("open")
+
+    def sent(self, *, now: float, work: float) -> None:
+        self._next = now + self.seconds
+
+    def ended(self, *, now: float, reserved: float, used: float | None) -> None:
+        pass
+
+    def observe(self, signal: Signal, *, now: float) -> None:
+        self.heard.append(signal)
+
+    def tick(self, *, now: float) -> None:
+        pass
+
+    def belief(self, *, now: float) -> Belief:
+        return Belief(value=None, source="nothing", age=0.0, fresh=False)
+
+    def learned(self, *, now: float) -> Learned | None:
+        return None

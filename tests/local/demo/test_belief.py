@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestServer
 from local.demo.api import Api
 from local.demo.belief import Beliefs, is_sending, line, table
 from local.demo.progress import PlainView, Snapshot
+from local.system.errors import SystemFailed
 from tests.support.polling import until
 
 
@@ -140,17 +141,22 @@ async def test_a_host_that_is_gone_tells_nothing_and_the_next_one_is_asked() -> 
     """Between a kill and the next start no host runs at all: nobody knows an address then."""
     hosts: list[str] = []
 
+    def url() -> str:
+        if not hosts:
+            raise SystemFailed("no Functions host is running")
+        return hosts[-1]
+
     async def capacity(request: web.Request) -> web.Response:
         return web.json_response(shown())
 
     application = web.Application()
     application.router.add_get("/capacity/{name}", capacity)
     async with TestServer(application) as server, aiohttp.ClientSession() as session:
-        api = Api(session=session, url=lambda: hosts[0], key="k")
+        api = Api(session=session, url=url, key="k")
         async with Beliefs(api, deployment="ptu", look_seconds=0.01) as beliefs:
             await asyncio.sleep(0.05)
             hosts.append("http://127.0.0.1:1")
             await asyncio.sleep(0.05)
             assert beliefs.latest is None
-            hosts[0] = str(server.make_url("")).rstrip("/")
+            hosts.append(str(server.make_url("")).rstrip("/"))
             await until(lambda: beliefs.latest is not None, "the next host's answer")
