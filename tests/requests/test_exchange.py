@@ -131,8 +131,11 @@ async def test_who_gets_the_turn_hears_what_was_told_before() -> None:
     one, other = Process("one", store), Process("other", store)
     one.reads(0.6)
     async with one.exchange.active(), other.exchange.active():
-        await one.clock.sleep(60)
-        assert values(other.heard()) == [], "who does not send need not know"
+        await one.clock.sleep(50)
+        minute = Minute(deployment="ptu", ends_at=EPOCH, utilization=0.4)
+        await store.write(minute.record(ttl_seconds=600))
+        await one.clock.sleep(10)
+        assert other.heard() == [minute], "who does not send need not know more"
         async with other.sending():
             await one.clock.sleep(1)
     assert values(other.heard()) == [0.6]
