@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -17,7 +16,7 @@ from ptu_optimizer.requests.events import REQUESTS
 from ptu_optimizer.requests.exchange import FOLLOWER_INTERVALS, CapacityExchange
 from ptu_optimizer.requests.gate import Gate, Patience, Permit
 from ptu_optimizer.requests.model import JsonObject
-from tests.support.controllers import Paced, level_controller
+from tests.support.controllers import Paced
 from tests.support.stores import FakeCapacity
 
 PATIENT = Patience(hold_seconds=1e6, until=1e6)
@@ -344,41 +343,3 @@ async def test_what_nobody_expected_is_survived_too() -> None:
     async with one.exchange.active():
         await one.clock.sleep(10)
     assert store.writes >= 3, "it goes on trying"
-
-
-# --- together -----------------------------------------------------------------------------------
-
-PROBE_EVERY = 2.0
-"""What the controller allows one process that knows nothing: `controller.PROBE_SECONDS`."""
-
-
-@in_virtual_time
-async def test_probing_when_blind_happens_once_per_deployment_not_once_per_worker() -> None:
-    store, clock, probes = FakeCapacity(), VirtualClock(), list[tuple[float, str]]()
-
-    async def work(gate: Gate, name: str) -> None:
-        """Requests wait without end, and no answer tells anything."""
-        while True:
-            permit = await gate.enter(work=10.0, patience=PATIENT, hub=REQUESTS)
-            assert isinstance(permit, Permit), permit
-            probes.append((clock.monotonic(), name))
-            await asyncio.sleep(0.5)
-            permit.end(used=10.0, answered=True)
-
-    async def process(name: str) -> None:
-        gate = Gate(
-            deployment="ptu", controller=level_controller(source=name), clock=clock, shared=True
-        )
-        exchange = CapacityExchange(
-            gates={"ptu": gate}, store=store, clock=clock, worker=name, interval_seconds=INTERVAL
-        )
-        async with exchange.active():
-            await asyncio.gather(*(work(gate, name) for _ in range(3)))
-
-    processes = [asyncio.create_task(process(f"process {i}")) for i in range(8)]
-    await clock.sleep(60)
-    for one in processes:
-        one.cancel()
-    assert 60 / PROBE_EVERY / 2 <= len(probes) <= 60 / PROBE_EVERY + 2
-    moments = [at for at, _ in probes]
-    assert all(b - a >= PROBE_EVERY for a, b in itertools.pairwise(moments))
