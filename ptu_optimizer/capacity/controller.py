@@ -273,7 +273,7 @@ class LevelController:
             age=max(0.0, now - known_until),
             fresh=basis is not Basis.NOTHING,
             others=None if unknown else observer.others(now),
-            provenance=self._gauge.provenance(basis),
+            provenance=self._gauge.provenance(basis, since=observer.rests_on_since(now)),
         )
 
     def learned(self, *, now: float) -> Learned | None:

@@ -70,8 +70,9 @@ class Gauge:
         times = (one.observed_at for one in self._newest.values() if one.kind in _TELL_LEVEL)
         return max(times, default=-math.inf)
 
-    def provenance(self, basis: Basis) -> tuple[Provenance, ...]:
-        """The newest of each kind and source, newest first; what the belief rests on weighs 1."""
+    def provenance(self, basis: Basis, *, since: float = -math.inf) -> tuple[Provenance, ...]:
+        """The newest of each kind and source, newest first. What the belief rests on weighs 1: what
+        is of its basis and not older than `since`."""
         newest = sorted(self._newest.values(), key=lambda one: one.observed_at, reverse=True)
         return tuple(
             Provenance(
@@ -79,7 +80,7 @@ class Gauge:
                 source=one.source,
                 value=one.value,
                 observed_at=one.observed_at,
-                weight=1.0 if _RESTS_ON.get(one.kind) is basis else 0.0,
+                weight=float(_RESTS_ON.get(one.kind) is basis and one.observed_at >= since),
             )
             for one in newest
         )

@@ -13,7 +13,7 @@ from enum import StrEnum
 from .belief import Learned
 from .depth import BucketDepth
 from .drain import Drain
-from .event_stream import EventStream
+from .event_stream import EVENTS_SILENT_SECONDS, EventStream
 from .header_timing import HeaderTiming
 from .metric import MINUTE_SECONDS, Minute, minute_number
 from .metric_meaning import Meaning, MetricMeaning
@@ -97,6 +97,18 @@ class LevelObserver:
         if now - self.minute_until <= self._metric_ttl:
             return Basis.METRIC
         return Basis.NOTHING
+
+    def rests_on_since(self, now: float) -> float:
+        """What is of the basis but older than this says nothing any more."""
+        match self.basis(now):
+            case Basis.HEADER:
+                return now - self._header_ttl
+            case Basis.EVENTS:
+                return now - EVENTS_SILENT_SECONDS
+            case Basis.METRIC:
+                return now - self._metric_ttl
+            case Basis.NOTHING:
+                return now
 
     def others(self, now: float) -> float:
         """The others' load now."""

@@ -238,6 +238,15 @@ def test_the_order_in_which_records_are_read_does_not_matter() -> None:
         assert another.belief(now=NOW) == controller.belief(now=NOW)
 
 
+@pytest.mark.parametrize(
+    ("age", "weight"),
+    [pytest.param(15.0, 1.0, id="just fresh"), pytest.param(15.1, 0.0, id="too old to rest on")],
+)
+def test_an_old_word_of_another_process_weighs_nothing(age: float, weight: float) -> None:
+    belief = played(level(0.1, age=1), level(0.9, age=age, source="third")).belief(now=NOW)
+    assert {one.source: one.weight for one in belief.provenance} == {"other": 1.0, "third": weight}
+
+
 def test_provenance_names_every_kind_and_source_and_what_it_weighs() -> None:
     belief = played(
         level(0.1, age=3), level(0.2, age=9, source="third"), minute(0.5, age=90)

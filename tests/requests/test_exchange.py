@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -17,7 +16,7 @@ from ptu_optimizer.requests.events import REQUESTS
 from ptu_optimizer.requests.exchange import FOLLOWER_INTERVALS, CapacityExchange
 from ptu_optimizer.requests.gate import Gate, Patience, Permit
 from ptu_optimizer.requests.model import JsonObject
-from tests.support.controllers import Paced, level_controller
+from tests.support.controllers import Paced
 from tests.support.stores import FakeCapacity
 
 PATIENT = Patience(hold_seconds=1e6, until=1e6)
@@ -131,8 +130,11 @@ async def test_who_gets_the_turn_hears_what_was_told_before() -> None:
     one, other = Process("one", store), Process("other", store)
     one.reads(0.6)
     async with one.exchange.active(), other.exchange.active():
-        await one.clock.sleep(60)
-        assert values(other.heard()) == [], "who does not send need not know"
+        await one.clock.sleep(50)
+        minute = Minute(deployment="ptu", ends_at=EPOCH, utilization=0.4)
+        await store.write(minute.record(ttl_seconds=600))
+        await one.clock.sleep(10)
+        assert other.heard() == [minute], "who does not send need not know more"
         async with other.sending():
             await one.clock.sleep(1)
     assert values(other.heard()) == [0.6]
@@ -341,41 +343,3 @@ async def test_what_nobody_expected_is_survived_too() -> None:
     async with one.exchange.active():
         await one.clock.sleep(10)
     assert store.writes >= 3, "it goes on trying"
-
-
-# --- together -----------------------------------------------------------------------------------
-
-PROBE_EVERY = 2.0
-"""What the controller allows one process that knows nothing: `controller.PROBE_SECONDS`."""
-
-
-@in_virtual_time
-async def test_probing_when_blind_happens_once_per_deployment_not_once_per_worker() -> None:
-    store, clock, probes = FakeCapacity(), VirtualClock(), list[tuple[float, str]]()
-
-    async def work(gate: Gate, name: str) -> None:
-        """Requests wait without end, and no answer tells anything."""
-        while True:
-            permit = await gate.enter(work=10.0, patience=PATIENT, hub=REQUESTS)
-            assert isinstance(permit, Permit), permit
-            probes.append((clock.monotonic(), name))
-            await asyncio.sleep(0.5)
-            permit.end(used=10.0, answered=True)
-
-    async def process(name: str) -> None:
-        gate = Gate(
-            deployment="ptu", controller=level_controller(source=name), clock=clock, shared=True
-        )
-        exchange = CapacityExchange(
-            gates={"ptu": gate}, store=store, clock=clock, worker=name, interval_seconds=INTERVAL
-        )
-        async with exchange.active():
-            await asyncio.gather(*(work(gate, name) for _ in range(3)))
-
-    processes = [asyncio.create_task(process(f"process {i}")) for i in range(8)]
-    await clock.sleep(60)
-    for one in processes:
-        one.cancel()
-    assert 60 / PROBE_EVERY / 2 <= len(probes) <= 60 / PROBE_EVERY + 2
-    moments = [at for at, _ in probes]
-    assert all(b - a >= PROBE_EVERY for a, b in itertools.pairwise(moments))

@@ -147,7 +147,7 @@ def by(calls: list[Call], process: Process) -> list[float]:
 @in_virtual_time
 async def test_one_process_sends_at_a_time_and_all_come_to_their_turn(visible_after: float) -> None:
     store, calls = FakeCapacity(visible_after=visible_after), list[Call]()
-    processes = [Process(f"p{i}", store, calls) for i in range(3)]
+    processes = [Process(f"p{i}", store, calls, pace=0.5) for i in range(3)]
     for process in processes:
         process.start()
     await asyncio.sleep(3 * LONGEST_TURN_SECONDS)
@@ -162,6 +162,7 @@ async def test_a_planned_handover_has_neither_gap_nor_overlap(visible_after: flo
     store, calls = FakeCapacity(visible_after=visible_after), list[Call]()
     for name in ("one", "other"):
         Process(name, store, calls).start()
+        await asyncio.sleep(0.55 * INTERVAL)  # they do not look at the same moments
     await asyncio.sleep(LONGEST_TURN_SECONDS + 2 * NOTICE_SECONDS)
     (gap,) = gaps(calls)
     assert 0.0 <= gap <= 0.1
