@@ -18,7 +18,7 @@ from ptu_optimizer.requests.events import REQUESTS_SOON, first_event
 from ptu_optimizer.requests.ids import IdMint
 from ptu_optimizer.requests.model import Item, Spillover
 from tests.end_to_end.clients import chat
-from tests.end_to_end.in_process import DEPLOYMENT, Bench, bench
+from tests.end_to_end.in_process import DEPLOYMENT, HUBS, Bench, bench
 
 PAYG = "payg"
 SPILLS_OVER = {
@@ -40,7 +40,7 @@ def resource(**provisioned: Any) -> list[Mapping[str, Any]]:
 
 @pytest.fixture
 async def system(storage: str) -> AsyncIterator[Bench]:
-    async with bench(storage, deployments=resource(), **SPILLS_OVER) as made:
+    async with bench(storage, deployments=resource(), hubs=HUBS, **SPILLS_OVER) as made:
         yield made
 
 

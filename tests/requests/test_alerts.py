@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import orjson
@@ -163,7 +163,7 @@ class Interrupted(FakeCapacity):
         self._meanwhile = meanwhile
         self.times = times
 
-    async def swap(self, record: JsonObject, *, etag: str | None) -> bool:
+    async def swap(self, record: JsonObject, *, etag: str | None) -> str | None:
         if self.times:
             self.times -= 1
             await self._meanwhile(self)
@@ -236,7 +236,9 @@ async def test_an_alert_that_cannot_be_written_is_answered_so_that_it_comes_agai
 @in_virtual_time
 async def test_a_store_that_hangs_is_given_up_before_the_action_group_gives_us_up() -> None:
     class Hanging(FakeCapacity):
-        async def changed(self, deployment: str, *, since: float) -> list[JsonObject]:
+        async def changed(
+            self, deployment: str, *, since: float, kinds: Sequence[str] | None = None
+        ) -> list[JsonObject]:
             await asyncio.sleep(3_600)
             return []
 

@@ -1,4 +1,4 @@
-"""The tests' own reading of Bicep: operators bind as in Bicep, branches are taken when they must."""
+"""The tests' own reading of Bicep: operators bind as in it, branches are taken when they must."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_an_expression_has_the_value_that_bicep_gives_it(expression: str, expect
 
 def test_a_branch_that_is_not_taken_refuses_nothing() -> None:
     assert value("true || fail('no') ? 1 : fail('no')") == 1
-    with pytest.raises(Failed, match="^because$"):
+    with pytest.raises(Failed, match=r"^because$"):
         value("false ? 1 : fail('because')")
 
 
