@@ -1,4 +1,4 @@
-"""Probing when blind happens once for each deployment, not once for each worker: a bug of a peer."""
+"""Probing when blind happens once per deployment, not once per worker: a bug of a peer."""
 
 from __future__ import annotations
 
