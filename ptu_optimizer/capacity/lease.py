@@ -127,14 +127,14 @@ class Write:
 Step = Keep | Write
 
 
-def is_ours(seen: Seen, me: str, *, monotonic: float, now: float) -> bool:
-    """Whether this process may send now."""
+def may_send_until(seen: Seen, me: str, *, monotonic: float, now: float) -> float:
+    """Until when this process may send, by its monotonic clock; what is over may be far over."""
     lease = seen.lease
-    if lease is None:
-        return False
-    if lease.holder == me and lease.successor not in ("", me) and now >= lease.handover_at:
-        return False
-    return lease.holder == me and monotonic < seen.ours_until
+    if lease is None or lease.holder != me:
+        return float("-inf")
+    if lease.successor in ("", me):
+        return seen.ours_until
+    return min(seen.ours_until, monotonic + lease.handover_at - now)
 
 
 def next_step(
@@ -167,7 +167,9 @@ def next_step(
     if waiting == 0:
         return Keep()
     named = lease is not None and lease.successor == me and now >= lease.handover_at
-    if lease is None or not lease.holder or named or age > LEASE_SECONDS:
+    # given back to ourselves: it lapsed, or a write of ours landed of which we were not told
+    still = lease is not None and lease.holder == me and lease.successor in ("", me)
+    if lease is None or not lease.holder or named or still or age > LEASE_SECONDS:
         return Write(
             Lease(
                 deployment=deployment,

@@ -96,6 +96,8 @@ class _Turn:
     why: str = ""
     since: float = 0.0
     """Monotonic: when that last changed."""
+    until: float = float("inf")
+    """Monotonic: when it ends by itself, if nobody says anything meanwhile."""
 
 
 class Gate:
@@ -198,12 +200,13 @@ class Gate:
         """The hubs whose requests have come here."""
         return list(self._waiting)
 
-    def turn(self, hub: str, *, ours: bool, why: str) -> None:
+    def turn(self, hub: str, *, ours: bool, why: str, until: float = float("inf")) -> None:
         """Whether this process may send what comes from `hub`, as agreed between processes."""
-        turn = self._turns.setdefault(hub, _Turn(ours=False))
+        self._turns.setdefault(hub, _Turn(ours=False))
+        turn = self._turn(hub)
         if turn.ours != ours:
             turn.ours, turn.since = ours, self._clock.monotonic()
-        turn.why = why
+        turn.why, turn.until = why, until
         if ours:
             self._pump()
 
@@ -255,6 +258,9 @@ class Gate:
             turn = _Turn(ours=not self._shared, why="which process may send is being agreed")
             turn.since = self._clock.monotonic()
             self._turns[hub] = turn
+        elif turn.ours and self._clock.monotonic() >= turn.until:
+            # whoever agrees on turns is late itself: the store does not answer, say
+            turn.ours, turn.since = False, turn.until
         return turn
 
     def _why_not(self, hub: str) -> str:

@@ -15,7 +15,7 @@ from ptu_optimizer.capacity.lease import (
     Lease,
     Seen,
     Write,
-    is_ours,
+    may_send_until,
     next_step,
 )
 from ptu_optimizer.clock import Clock
@@ -73,11 +73,13 @@ class Leadership:
         yields = self._must_yield(monotonic)
         for hub in self._gate.hubs:
             seen = self._seen.get(hub)
-            ours = seen is not None and is_ours(seen, self._worker, monotonic=monotonic, now=now)
-            why = "another process has the turn to send"
+            until = float("-inf")
+            if seen is not None:
+                until = may_send_until(seen, self._worker, monotonic=monotonic, now=now)
+            ours, why = monotonic < until, "another process has the turn to send"
             if ours and yields and hub != REQUESTS_SOON:
                 ours, why = False, f"requests of {REQUESTS_SOON} in another process go first"
-            self._gate.turn(hub, ours=ours, why=why)
+            self._gate.turn(hub, ours=ours, why=why, until=until)
 
     async def release(self) -> None:
         """Nothing is left to do here: give the leases up. Raises DependencyUnavailable."""
@@ -160,6 +162,12 @@ class Leadership:
     async def _write(self, hub: str, lease: Lease) -> None:
         started = self._clock.monotonic()
         known = self._seen.get(hub)
+        if known is not None:
+            # another may begin as soon as the store has this, whether we hear of it or not
+            new = replace(known, lease=lease)
+            until = may_send_until(new, self._worker, monotonic=started, now=self._clock.now())
+            self._seen[hub] = known = replace(known, ours_until=min(known.ours_until, until))
+            self.tell()
         etag = await self._store.swap(lease.record(), etag=None if known is None else known.etag)
         if etag is not None:
             ours = lease.holder == self._worker

@@ -21,7 +21,7 @@ from ptu_optimizer.capacity.lease import (
     Seen,
     Step,
     Write,
-    is_ours,
+    may_send_until,
     next_step,
 )
 from tests.support.signals import NOW
@@ -157,7 +157,8 @@ def test_a_record_that_lacks_a_part_is_refused(lost: str) -> None:
     ],
 )
 def test_who_holds_it_may_send_until_others_might(state: Seen, ours: bool) -> None:
-    assert is_ours(state, ME, monotonic=MONOTONIC, now=NOW) is ours
+    until = may_send_until(state, ME, monotonic=MONOTONIC, now=NOW)
+    assert (until > MONOTONIC) is ours
 
 
 # --- whoever has not the turn ---------------------------------------------------------------------
@@ -186,7 +187,12 @@ STALE = LEASE_SECONDS + 0.001
             id="another is named and did not come",
         ),
         pytest.param(
-            seen(lease(ME), age=STALE, renewed=LEASE_SECONDS + 1), True, id="ours once, and free"
+            seen(lease(ME), renewed=LEASE_SECONDS + 1), True, id="ours, lapsed, and nobody took it"
+        ),
+        pytest.param(
+            seen(lease(ME, successor=YOU, handover_at=NOW - 9), renewed=LEASE_SECONDS + 1),
+            False,
+            id="ours, handed over to who has not come yet",
         ),
     ],
 )

@@ -541,6 +541,23 @@ async def test_a_turn_that_is_taken_away_stops_who_waits_and_not_who_passed() ->
 
 
 @in_virtual_time
+async def test_a_turn_ends_by_itself_when_nobody_says_anything() -> None:
+    """Whoever agrees on turns may be held up: the store does not answer, say."""
+    gate = gate_of(Seats(5), shared=True)
+    gate.turn("bulk", ours=True, why="ours", until=now() + 8)
+    await enter(gate, hub="bulk")
+    await asyncio.sleep(7.9)
+    await enter(gate, hub="bulk")
+    await asyncio.sleep(0.1)
+    late = asyncio.create_task(enter(gate, hub="bulk"))
+    await asyncio.sleep(5)
+    assert not late.done()
+    gate.turn("bulk", ours=True, why="ours", until=now() + 8)
+    await late
+    assert now() == pytest.approx(13)
+
+
+@in_virtual_time
 async def test_first_come_first_served_across_hubs() -> None:
     gate = gate_of(Seats(1))
     order: list[str] = []

@@ -1,4 +1,4 @@
-"""With nothing known, one call probes: once a deployment, however many processes there are."""
+"""Probing when blind happens once per deployment, not once per worker: a bug of a peer."""
 
 from __future__ import annotations
 
