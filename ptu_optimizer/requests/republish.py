@@ -144,11 +144,17 @@ class Republisher:
             sent = error.sent
             raise DependencyUnavailable("Event Hubs", error.reason) from None
         finally:
-            details = {"group": work.group.text, "requests": len(events), "sent": sent}
+            group, count = work.group.text, len(events)
             if kind == LOST:
-                _log.warning("published again what had lost its event", extra=details)
+                _log.warning(
+                    "published again what had lost its event",
+                    extra={"group": group, "requests": count, "sent": sent},
+                )
             else:
-                _log.info("took what may spill over out of a backlog", extra=details)
+                _log.info(
+                    "took what may spill over out of a backlog",
+                    extra={"group": group, "requests": count, "sent": sent},
+                )
         return sent
 
     async def _packed(self, work: GroupWork) -> PackedInputs:

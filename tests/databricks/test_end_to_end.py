@@ -199,7 +199,9 @@ async def test_a_stop_waits_for_calls_under_way_and_checkpoints_them(system: Ben
 
 
 async def test_a_stop_waits_for_calls_that_outlived_their_batch(system: Bench) -> None:
-    system.ptu.simulation.faults.add(Fault(count=1, delay_seconds=3))
+    # the first call is a probe, before which nothing else is sent
+    system.ptu.simulation.faults.add(Fault(count=1, delay_seconds=0.1))
+    system.ptu.simulation.faults.add(Fault(count=1, delay_seconds=8))
     producer = system.worker()
     ids = await submit(producer, FULL_BATCH_EVENTS)
     async with consuming(system) as stopping:

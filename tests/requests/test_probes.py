@@ -1,4 +1,4 @@
-"""Probing when blind happens once per deployment, not once per worker: a bug of a peer."""
+"""With nothing known, one call probes: once a deployment, however many processes there are."""
 
 from __future__ import annotations
 
