@@ -22,7 +22,7 @@ RENEW_SECONDS = 3.0
 SAFETY_SECONDS = 1.5
 """The holder stops this much before others may start: a write may be read a second late."""
 
-ROUND_SECONDS = 5_000.0
+ROUND_SECONDS = 6_400.0
 SHORTEST_TURN_SECONDS = 60.0
 LONGEST_TURN_SECONDS = 180.0
 """How long a holder sends while others wait: every partition is read on, in turns, and all have had

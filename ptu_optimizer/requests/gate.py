@@ -30,7 +30,7 @@ PACE_SECONDS = 10.0
 MOST_ADMITTED = 1_024
 """How fast requests leave is told from those that passed in so long, of at most so many."""
 
-TURN_PATIENCE_SECONDS = 5_400.0
+TURN_PATIENCE_SECONDS = 6_600.0
 """How long a request waits while another process has the turn. Nothing is won by publishing it
 again: what stands behind it in its partition could not be sent from here either. Below the
 `functionTimeout` of host.json."""
