@@ -57,7 +57,7 @@ class LevelController:
         self._observer = observer
         self._limits = limits
         self._max_concurrent_calls = max_concurrent_calls
-        self._gauge = Gauge(deployment=deployment)
+        self._gauge = Gauge()
         self._brakes = Brakes()
         self._harm = HarmBrake()
         self._pace = Pace()

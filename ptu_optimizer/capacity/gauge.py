@@ -29,8 +29,7 @@ _RESTS_ON = {Kind.LEVEL.value: Basis.HEADER, "usage": Basis.EVENTS, "minute": Ba
 
 
 class Gauge:
-    def __init__(self, *, deployment: str) -> None:
-        self._deployment = deployment
+    def __init__(self) -> None:
         self._newest: dict[tuple[str, str], Provenance] = {}
 
     def take(self, reading: Reading, *, now: float) -> bool:

@@ -11,17 +11,18 @@ import math
 from enum import StrEnum
 
 from .belief import Learned
+from .course import Anchor, Course, Flows
 from .depth import BucketDepth
 from .drain import Drain
 from .event_stream import EVENTS_SILENT_SECONDS, EventStream
 from .header_timing import HeaderTiming
-from .metric import MINUTE_SECONDS, Minute, minute_number
+from .metric import MINUTE_SECONDS, Minute
 from .metric_meaning import Meaning, MetricMeaning
 from .minute_costs import MinuteCosts
 from .others import HeaderLoad, MinuteLoads
 from .reading import Reading
-from .timeline import KEEP_SECONDS, Played, PlayedMinutes, Timeline
-from .usage import WINDOW_SECONDS, CallsElsewhere, Usage, window_start
+from .timeline import KEEP_SECONDS
+from .usage import WINDOW_SECONDS, CallsElsewhere, Usage
 from .work import Model
 
 ASSUMED_DEPTH_SECONDS = 10.0
@@ -61,19 +62,14 @@ class LevelObserver:
         self._model = model
         self._header_ttl = header_ttl_seconds
         self._metric_ttl = metric_ttl_seconds
-        self._timeline = Timeline()
+        self._course = Course()
         self._at = -math.inf
         self._sent_at = self._sending_since = -math.inf
         """Our newest send or correction, and the first one without a pause before it."""
-        self._anchor = (-math.inf, 0.0)
-        """When the level was last certain, and what it was: from there it is played."""
-        self._was_told = False
-        """Until the deployment has told a level, the anchor is but where our clock began."""
         self._full_at = -math.inf
-        self._question: tuple[float, tuple[float, float]] | None = None
+        self._question: tuple[float, Anchor] | None = None
         """A 429 that surprised us: when, and what was certain before."""
         self._header_load = HeaderLoad()
-        self._played = PlayedMinutes()
         self._drain = Drain()
         self.costs = MinuteCosts()
         self.elsewhere = CallsElsewhere()
@@ -136,13 +132,13 @@ class LevelObserver:
         if seconds <= 0.0:
             return
         if seconds == math.inf:
-            self._anchor = (now, self.level)
+            self._course.begin(now, self.level)
         else:
             if now - self.header_at > FRESH_SECONDS:
                 self._header_load.unseen(seconds)
             self.level = max(0.0, self.level + (self.others(now) - self.drain) * seconds)
         self._at = now
-        self._timeline.forget(now)
+        self._course.timeline.forget(now)
 
     # --- what is seen ---------------------------------------------------------------------------
 
@@ -152,7 +148,7 @@ class LevelObserver:
         if now - self._sent_at > PAUSE_SECONDS:
             self._sending_since = now
         self._sent_at = now
-        self._timeline.add_own(now, amount)
+        self._course.timeline.add_own(now, amount)
         self.level = max(0.0, self.level + amount)
 
     def succeed(self, learned: Learned, now: float) -> None:
@@ -167,7 +163,7 @@ class LevelObserver:
         self.depth.go_on_from(learned.depth_evidence)
         if now - at < KEEP_SECONDS and self.basis(at) in (Basis.METRIC, Basis.NOTHING):
             # nothing of our own tells better how full it was then
-            self._anchor = (at, learned.level)
+            self._course.begin(at, learned.level)
             self._at = max(self._at, at)
             self.level = self._play_to(self._at)
         self._header_load.usual = min(1.0, learned.usual_load)
@@ -184,14 +180,14 @@ class LevelObserver:
         started = reading.observed_at - reading.span
         self.timing.observe(started=started, ended=reading.observed_at, value=reading.value)
         at = min(now, started if self.timing.at_admission else reading.observed_at)
-        since = at - self._anchor[0] if self._was_told else math.inf
+        since = self._course.since_told(at)
         if since < -STRAGGLER_SECONDS:
             return
-        if since > 0.0 or (since == 0.0 and seen > self._anchor[1]):
+        if since > 0.0 or (since == 0.0 and seen > self._course.anchor.level):
             if 0.0 < since < MINUTE_SECONDS and now - self.header_at < MINUTE_SECONDS:
                 predicted = self.level if at >= now else self._play_to(at)
                 self._header_load.surprised(seen - predicted, max(since, 0.001))
-            self._anchor, self._was_told = (at, seen), True
+            self._course.told(at, seen)
             self.level = self._play_to(now)
         self.header_at = max(self.header_at, reading.observed_at)
 
@@ -201,10 +197,10 @@ class LevelObserver:
         retry = max(0.0, (reading.until or now) - now)
         by_header = self.basis(now) is Basis.HEADER
         if not by_header and self._question is None:
-            self._question = (now, self._anchor)
+            self._question = (now, self._course.anchor)
         full = max(ASSUMED_DEPTH_SECONDS, 0.0 if by_header else self.level)
         self.level = full + retry
-        self._anchor, self._was_told = (now, self.level), True
+        self._course.told(now, self.level)
         if by_header:
             self.header_at = now
 
@@ -212,10 +208,10 @@ class LevelObserver:
         """Windows of other processes' sends, or of interactive calls."""
         self.advance(now)
         for window in usage.windows:
-            changed = self._timeline.put(
+            changed = self._course.timeline.put(
                 usage.record_id, window.start, window.net / self._rate, ours=usage.ours
             )
-            if usage.ours and self._anchor[0] <= window.start:
+            if usage.ours and self._course.anchor.at <= window.start:
                 self.level = max(0.0, self.level + changed)
         self.costs.count(usage, work_per_second=self._rate, now=self._at)
         if usage.ours:
@@ -236,9 +232,9 @@ class LevelObserver:
             return
         self.events.read(now)
         horizon = self.events.horizon(now)
-        self.events.measure(self._timeline, horizon=horizon)
+        self.events.measure(self._course.timeline, horizon=horizon)
         self._answer(horizon)
-        self._move_anchor(horizon - STRAGGLER_SECONDS, horizon)
+        self._course.settle(horizon - STRAGGLER_SECONDS, self._flows(known_until=horizon))
         self.level = self._play_to(now)
 
     def minute(self, minute: Minute, now: float) -> None:
@@ -257,28 +253,22 @@ class LevelObserver:
         newest = minute.ends_at > self.minute_until
         self.minute_until = max(self.minute_until, minute.ends_at)
         if newest and self.basis(now) is Basis.METRIC:
-            self._timeline.spread_others(
+            self._course.timeline.spread_others(
                 minute.ends_at - MINUTE_SECONDS, minute.ends_at, interactive
             )
             self._answer(minute.ends_at)
-            self._move_anchor(minute.ends_at, minute.ends_at)
+            self._course.settle(minute.ends_at, self._flows(known_until=minute.ends_at))
             self.level = self._play_to(now)
         if newest:
             self._learn_from(minute, interactive)
 
     # --- parts ----------------------------------------------------------------------------------
 
-    def _play(
-        self, anchor: tuple[float, float], end: float, *, known_until: float, others: float
-    ) -> Played:
-        start, level = anchor
-        return self._timeline.play(
-            level,
-            start,
-            end,
+    def _flows(self, *, known_until: float, others: float | None = None) -> Flows:
+        return Flows(
             drain=self.drain,
             known_until=known_until,
-            others=others,
+            others=self.others(self._at) if others is None else others,
             gain=self.events.gain if self.events.alive(self._at) else 1.0,
         )
 
@@ -287,21 +277,7 @@ class LevelObserver:
         known_until = self.events.horizon(self._at) if self.events.alive(self._at) else -math.inf
         if self.basis(self._at) is Basis.METRIC:
             known_until = self.minute_until
-        others = self.others(self._at)
-        return self._play(self._anchor, end, known_until=known_until, others=others).level
-
-    def _move_anchor(self, to: float, horizon: float) -> None:
-        """Make `to` the new point from which levels are played, minute by minute."""
-        to = window_start(to)
-        while self._anchor[0] < to:
-            start = self._anchor[0]
-            boundary = (minute_number(start) + 1) * MINUTE_SECONDS
-            end = min(to, boundary)
-            played = self._play(
-                self._anchor, end, known_until=horizon, others=self.others(self._at)
-            )
-            self._played.add(minute_number(start), played, seconds=end - start)
-            self._anchor = (end, played.level)
+        return self._course.level_at(end, self._flows(known_until=known_until))
 
     def _answer(self, horizon: float) -> None:
         """Now that all inflow up to a 429 is known: what remains is a drain believed too high."""
@@ -309,7 +285,7 @@ class LevelObserver:
             return
         at, anchor = self._question
         self._question = None
-        played = self._play(anchor, at, known_until=horizon, others=0.0)
+        played = self._course.play(anchor, at, self._flows(known_until=horizon, others=0.0))
         missing = ASSUMED_DEPTH_SECONDS - played.level
         self._drain.learn_from_refusal(missing, seconds=at - self._full_at)
         self._full_at = at
@@ -323,7 +299,7 @@ class LevelObserver:
         if self._sending_since > minute.ends_at - MINUTE_SECONDS or self._sent_at < minute.ends_at:
             return
         self.events.hold_against(told=self.costs.told_share(minute.number), metric=interactive)
-        played = self._played.of(minute.number)
+        played = self._course.minute(minute.number)
         if played is None or minute.utilization is None or self.basis(self._at) is Basis.HEADER:
             return
         self.meaning.observe(utilization=minute.utilization, busy=played.busy)
@@ -338,6 +314,5 @@ class LevelObserver:
 
     def _correct(self, error: float) -> None:
         """The bucket is fuller than we played it, by `error` seconds of drain."""
-        at, level = self._anchor
-        self._anchor = (at, max(0.0, level + error))
+        self._course.correct(error)
         self.level = max(0.0, self.level + error)
