@@ -15,6 +15,7 @@ from typing import Any
 
 from ptu_optimizer.capacity.alert import Alert
 from ptu_optimizer.capacity.belief import Learned
+from ptu_optimizer.capacity.lease import RENEW_SECONDS
 from ptu_optimizer.capacity.metric import Minute
 from ptu_optimizer.capacity.reading import InvalidReading, Reading
 from ptu_optimizer.capacity.signals import Signal
@@ -142,6 +143,7 @@ class CapacityExchange:
         now = self._clock.now()
         leads = any(link.is_busy for link in self._links)
         interval = self._interval if leads else FOLLOWER_INTERVALS * self._interval
+        interval = min(interval, RENEW_SECONDS)  # a turn must be renewed, and its end be heard of
         due = [at - now for link in self._links if (at := link.leadership.soonest()) is not None]
         return max(0.01, min([interval, *due]))
 

@@ -98,7 +98,7 @@ class FlowReports:
 
     async def tell(self) -> None:
         """Write what has moved since it was last written. Raises DependencyUnavailable."""
-        for key, meter in self._meters.items():
+        for key, meter in list(self._meters.items()):  # others join while one is written
             changes = meter.changes
             if changes == self._told.get(key, 0):
                 continue

@@ -17,7 +17,7 @@ from ptu_optimizer.requests.events import REQUESTS, first_event
 from ptu_optimizer.requests.flow_reports import INTERVAL_SECONDS, FlowReports, place_of
 from ptu_optimizer.requests.ids import GroupId, IdMint
 from ptu_optimizer.requests.in_hand import InHand, Invocation
-from ptu_optimizer.requests.model import Item
+from ptu_optimizer.requests.model import Item, JsonObject
 from tests.requests.protocol.world import TIMING
 from tests.support.publishing import FakePublisher
 from tests.support.stores import FakeCapacity
@@ -86,6 +86,23 @@ async def test_what_left_the_gate_is_told() -> None:
     assert flow.chance == pytest.approx(0.5, abs=0.02)
     assert flow.round_seconds == pytest.approx(4.0, rel=0.05)
     assert [(each.group, each.left) for each in flow.groups] == [(GROUP.text, 2)]
+
+
+@in_virtual_time
+async def test_a_request_of_another_deployment_may_come_while_it_tells() -> None:
+    class Slow(FakeCapacity):
+        async def write(self, record: JsonObject) -> None:
+            await asyncio.sleep(1)
+            await super().write(record)
+
+    store = Slow()
+    flows = reports(store)
+    await pass_one(flows, 0, started=True)
+    telling = asyncio.create_task(flows.tell())
+    await asyncio.sleep(0.5)
+    with flows.in_hand(in_hand(1, deployment="another")):
+        await telling
+    assert store.writes == 1
 
 
 @in_virtual_time

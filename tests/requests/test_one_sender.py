@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from local.virtual_time import VirtualClock, run_virtually
+from local.virtual_time import VirtualClock, in_virtual_time, run_virtually
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.requests.events import REQUESTS
 from ptu_optimizer.requests.exchange import CapacityExchange
@@ -70,7 +70,15 @@ class Way:
 class Worker:
     """It has work for some time, then none, then some again; and it may be replaced."""
 
-    def __init__(self, name: str, way: Way, chance: random.Random, *, skew: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        way: Way,
+        chance: random.Random,
+        *,
+        skew: float = 0.0,
+        interval_seconds: float = 0.25,
+    ) -> None:
         self.gate = Gate(
             deployment="ptu", controller=Paced(1.0), clock=VirtualClock(skew=skew), shared=True
         )
@@ -79,7 +87,7 @@ class Worker:
             store=way,
             clock=VirtualClock(skew=skew),
             worker=name,
-            interval_seconds=0.25,
+            interval_seconds=interval_seconds,
         )
         self._chance = chance
 
@@ -92,10 +100,18 @@ class Worker:
         while True:
             async with self._exchange.active():
                 for _ in range(self._chance.randrange(40)):
-                    permit = await self.gate.enter(work=1.0, patience=PATIENT, hub=REQUESTS)
-                    assert not isinstance(permit, str), permit
-                    permit.end(used=1.0, answered=True)
+                    await self._send()
             await asyncio.sleep(20.0 * self._chance.random())
+
+    async def send_for_ever(self) -> None:
+        async with self._exchange.active():
+            while True:
+                await self._send()
+
+    async def _send(self) -> None:
+        permit = await self.gate.enter(work=1.0, patience=PATIENT, hub=REQUESTS)
+        assert not isinstance(permit, str), permit
+        permit.end(used=1.0, answered=True)
 
 
 async def _senders(seed: int, *, count: int, slow: float, skew: float, seconds: float) -> float:
@@ -141,3 +157,18 @@ def test_clocks_that_agree_never_let_two_send(seed: int, count: int, slow: float
 def test_clocks_that_differ_let_two_send_for_no_longer_than_that(seed: int, skew: float) -> None:
     senders = _senders(seed, count=3, slow=0.05, skew=skew, seconds=SECONDS)
     assert run_virtually(senders) <= skew + 2 * GRAIN_SECONDS
+
+
+@in_virtual_time
+async def test_a_turn_is_renewed_however_seldom_readings_are_exchanged() -> None:
+    """READING_EXCHANGE_SECONDS has no upper bound."""
+    chance = random.Random(1)
+    way = Way(FakeCapacity(), chance, slow=0.0)
+    worker = Worker("w", way, chance, interval_seconds=600.0)
+    task = asyncio.create_task(worker.send_for_ever())
+    await asyncio.sleep(5)
+    for _ in range(300):
+        assert worker.may_send
+        await asyncio.sleep(0.5)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
