@@ -69,6 +69,8 @@ class Learned:
     """The newest usage event, epoch seconds; 0 if none is believed."""
     burst_evidence: tuple[float, ...] = ()
     """How the others' load varies, from usage events: `others.Spread.evidence`."""
+    others_refused_at: float = 0.0
+    """When others were refused last, by usage events, epoch seconds; 0 if never."""
 
     def __post_init__(self) -> None:
         numbers = {name: getattr(self, name) for name in _NUMBERS}
@@ -105,5 +107,5 @@ class Learned:
 _MEANINGS = frozenset(meaning.value for meaning in Meaning)
 _NUMBERS = (
     *("at", "drain", "event_gain", "used_share", "usual_load"),
-    *("level", "events_until"),
+    *("level", "events_until", "others_refused_at"),
 )

@@ -16,7 +16,7 @@ from .brakes import Brakes, HarmBrake
 from .gauge import Gauge
 from .metric import Minute
 from .observer import ASSUMED_DEPTH_SECONDS, Basis, LevelObserver
-from .pacing import Pace, Uncertainty, ceiling, rate_by_minutes, target
+from .pacing import Pace, Uncertainty, ceiling, rate_by_minutes
 from .reading import Kind, Reading
 from .signals import Signal
 from .usage import Usage
@@ -103,15 +103,14 @@ class LevelController:
         if refused is not None:
             return refused
         by_events = basis is Basis.EVENTS
-        aim = target(
-            Uncertainty(
-                by_events=by_events,
-                at_admission=observer.timing.at_admission,
-                burst_deviation=observer.events.bursts.deviation,
-            )
+        known = Uncertainty(
+            by_events=by_events,
+            at_admission=observer.timing.at_admission,
+            burst_deviation=observer.events.bursts.deviation,
+            refused_ago=now - observer.events.refused_at,
         )
         reserved = self._reserved + observer.reserved_elsewhere(now)
-        highest = ceiling(aim, refunds=(1.0 - self._used_share) * reserved)
+        highest = ceiling(known, refunds=(1.0 - self._used_share) * reserved)
         if level + amount / 2 <= highest or level <= 0.0:
             return Admit(f"{level:.1f} s of work are in the deployment, by {basis}")
         heard_at = max(observer.header_at, self._sent_at)
@@ -294,4 +293,5 @@ class LevelController:
             level=observer.level,
             events_until=observer.events.until if observer.events.alive(now) else 0.0,
             burst_evidence=observer.events.bursts.evidence,
+            others_refused_at=observer.events.refused_at,
         )

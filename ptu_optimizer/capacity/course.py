@@ -73,7 +73,7 @@ class Course:
             start = self.anchor.at
             end = min(to, (minute_number(start) + 1) * MINUTE_SECONDS)
             played = self.play(self.anchor, end, flows)
-            self._minutes.add(minute_number(start), played, seconds=end - start)
+            self._minutes.add(minute_number(start), played, seconds=end - start, drain=flows.drain)
             self.anchor = Anchor(end, played.level)
 
     def correct(self, error: float) -> None:

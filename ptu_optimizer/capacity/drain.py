@@ -14,7 +14,7 @@ DRAIN_RANGE = (0.3, 2.0)
 """A third to twice of what the settings say; beyond that they are about something else."""
 
 LOADS_KEPT = 5
-"""Minutes of which busy and told shares are compared: calls that cross a boundary average out."""
+"""Minutes of which work and load are compared: calls that cross a boundary average out."""
 
 ALWAYS_BUSY = 0.995
 """A load that tells nothing but that something was always there to be drained."""
@@ -23,7 +23,7 @@ BUSY_CORRECTION_SECONDS = 0.3
 BUSY_STEP = 0.01
 """After such a minute: the level is a little higher than played, the drain a little lower."""
 
-LOAD_RATE = 0.3
+LOAD_RATE = 0.5
 """How much of what the last minutes tell of the drain is believed."""
 
 LEAST_ERROR_SECONDS = 0.3
@@ -56,20 +56,20 @@ class Drain:
         low, high = DRAIN_RANGE
         self.share = min(high, max(low, share))
 
-    def learn_from_load(self, load: float, *, busy: float) -> float:
-        """A minute's load, and the share of it that was busy as played: what went in has drained,
-        and what was busy for longer than played is drained more slowly.
+    def learn_from_load(self, load: float, *, drained: float) -> float:
+        """A minute's load, and what was drained in it as played, over what the settings say that a
+        minute drains: so much took that share of the minute.
 
         Returns by how much the level is higher than played, in seconds of drain.
         """
-        self._loads.append((busy, load))
+        self._loads.append((drained, load))
         if load > ALWAYS_BUSY:
             self.set(self.share - BUSY_STEP)
             return BUSY_CORRECTION_SECONDS
-        played = sum(one for one, _ in self._loads)
-        told = sum(one for _, one in self._loads)
-        if told > 0.0:
-            self.set(self.share * (1.0 + LOAD_RATE * (played / told - 1.0)))
+        took = sum(one for _, one in self._loads)
+        if took > 0.0:
+            told = sum(one for one, _ in self._loads) / took
+            self.set(self.share + LOAD_RATE * (told - self.share))
         return 0.0
 
     def learn_from_level(self, seen_lowest: float, *, played_lowest: float) -> float:

@@ -12,10 +12,11 @@ from enum import StrEnum
 LEAST_BUSY = 0.3
 """Quieter minutes say nothing: level and load are both near zero then."""
 
-LIKE_LOAD = 0.15
-UNLIKE_LOAD = 0.3
-"""Up to the first distance from the busy share it looks like a load, beyond the second, below it,
-like a level; between them it may be either."""
+LIKE_LOAD = 0.6
+UNLIKE_LOAD = 0.4
+"""Between the first part of the busy share and its inverse it looks like a load: where the settings
+are wrong, what keeps a deployment busy keeps it busy for shorter or longer than played. Below the
+second it looks like a level; between them it may be either."""
 
 CERTAIN = 3
 MOST = 8
@@ -37,9 +38,9 @@ class MetricMeaning:
         """One minute: what the metric told, and the share of it that was busy as we played it."""
         if busy < LEAST_BUSY:
             return
-        if abs(utilization - busy) <= LIKE_LOAD:
+        if LIKE_LOAD * busy <= utilization <= min(1.0, busy / LIKE_LOAD):
             self._votes = min(MOST, self._votes + 1)
-        elif utilization < busy - UNLIKE_LOAD:
+        elif utilization < UNLIKE_LOAD * busy:
             # twice: a level that is high enough to look like a load is soon corrected
             self._votes = max(-MOST, self._votes - 2)
         if self._votes >= CERTAIN:

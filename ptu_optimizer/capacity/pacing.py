@@ -15,17 +15,23 @@ TARGET_SECONDS = 0.7
 OLD_TARGET_SECONDS = 0.4
 """The same where headers tell of the moment of admission, seconds ago."""
 
-EVENTS_TARGET = (0.15, 1.1)
-EVENTS_CALM = 1.17
-EVENTS_BURSTS = 2.2
+EVENTS_TARGET = (0.15, 1.12)
+EVENTS_CALM = 1.2
+EVENTS_BURSTS = 2.3
 """By usage events, seconds old: the burstier the others, the lower, for a burst of this moment is
 not seen yet."""
 
 REFUND_SHARE = 0.35
 """How much of what our calls under way will give back is allowed on top of the target."""
 
-HIGHEST_TARGET_SECONDS = 3.0
-"""With all of that: a level of 30 % in a bucket of ten seconds."""
+CAUTION = 0.25
+CAUTION_IN_REFUNDS = 0.45
+CAUTION_HALVES_SECONDS = 600.0
+"""How much less both are just after others were refused, and in how long that wears off by half:
+bursts that the bucket could not hold come again."""
+
+HIGHEST_TARGET_SECONDS = 4.0
+"""With all of that: a level of 40 % in a bucket of ten seconds."""
 
 MINUTES_MARGIN = 0.055
 MINUTES_SECONDS = 135.0
@@ -46,11 +52,13 @@ MOST_CREDIT_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Uncertainty:
-    """How well the level is known."""
+    """How well the level is known, and how often it surprised others."""
 
     by_events: bool
     at_admission: bool
     burst_deviation: float
+    refused_ago: float = math.inf
+    """Seconds since others were refused, as usage events tell."""
 
 
 def target(known: Uncertainty) -> float:
@@ -61,9 +69,12 @@ def target(known: Uncertainty) -> float:
     return OLD_TARGET_SECONDS if known.at_admission else TARGET_SECONDS
 
 
-def ceiling(aim: float, *, refunds: float) -> float:
-    """How high the level may be with what our calls under way will probably give back."""
-    return aim + min(HIGHEST_TARGET_SECONDS - aim, REFUND_SHARE * refunds)
+def ceiling(known: Uncertainty, *, refunds: float) -> float:
+    """How high the level may be, with what our calls under way will probably give back."""
+    recent: float = 0.5 ** (known.refused_ago / CAUTION_HALVES_SECONDS)
+    aim = target(known) * (1.0 - CAUTION * recent)
+    share = REFUND_SHARE * (1.0 - CAUTION_IN_REFUNDS * recent)
+    return aim + min(HIGHEST_TARGET_SECONDS - aim, share * refunds)
 
 
 def rate_by_minutes(

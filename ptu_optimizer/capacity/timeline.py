@@ -148,6 +148,8 @@ class PlayedMinute:
     lowest: float
     busy: float
     """The share of the minute in which something was drained."""
+    drained: float
+    """How much was, over what the settings say that a minute drains."""
 
 
 class PlayedMinutes:
@@ -156,13 +158,14 @@ class PlayedMinutes:
     def __init__(self) -> None:
         self._minutes: dict[int, PlayedMinute] = {}
 
-    def add(self, number: int, played: Played, *, seconds: float) -> None:
-        """A piece of so many seconds of that minute; pieces do not overlap."""
+    def add(self, number: int, played: Played, *, seconds: float, drain: float) -> None:
+        """A piece of so many seconds of that minute, played with a drain; pieces do not overlap."""
         known = self._minutes.get(number, _NOT_PLAYED)
         self._minutes[number] = PlayedMinute(
             mean=known.mean + played.mean * seconds / MINUTE_SECONDS,
             lowest=min(known.lowest, played.lowest),
             busy=known.busy + played.busy / MINUTE_SECONDS,
+            drained=known.drained + drain * played.busy / MINUTE_SECONDS,
         )
         if len(self._minutes) > 2 * KEPT_MINUTES:
             self._minutes = {
@@ -174,7 +177,7 @@ class PlayedMinutes:
         return self._minutes.get(number)
 
 
-_NOT_PLAYED = PlayedMinute(mean=0.0, lowest=math.inf, busy=0.0)
+_NOT_PLAYED = PlayedMinute(mean=0.0, lowest=math.inf, busy=0.0, drained=0.0)
 
 
 def _newer(windows: Mapping[int, float], oldest: int) -> dict[int, float]:

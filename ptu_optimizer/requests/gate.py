@@ -22,57 +22,13 @@ from ptu_optimizer.capacity.usage import Usage, UsageLog
 from ptu_optimizer.clock import Clock
 
 from .line import Line
-
-PERMIT_SECONDS = 900.0
-"""A permit that has not ended by then has been lost: its call is over, whatever became of it."""
+from .patience import Patience, Watch
+from .permits import Ending, OpenPermits, Permit
+from .turns import Turns
 
 PACE_SECONDS = 10.0
 MOST_ADMITTED = 1_024
 """How fast requests leave is told from those that passed in so long, of at most so many."""
-
-TURN_PATIENCE_SECONDS = 6_600.0
-"""How long a request waits while another process has the turn. Nothing is won by publishing it
-again: what stands behind it in its partition could not be sent from here either. Below the
-`functionTimeout` of host.json."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Patience:
-    """How long a request may stand at the gate."""
-
-    hold_seconds: float
-    """At a closed gate, counted from when it closed, we came, or our turn did."""
-    until: float
-    """At all, in monotonic seconds: the end of the invocation's budget."""
-    turn_seconds: float = TURN_PATIENCE_SECONDS
-    """While another process has the turn, counted from when we came."""
-
-
-class Permit:
-    """The right to make one call. Ends exactly once, whatever became of the call."""
-
-    def __init__(self, gate: Gate, work: float, *, at: float) -> None:
-        self._gate = gate
-        self.work = work
-        self.at = at
-        self.is_open = True
-
-    def end(
-        self,
-        *,
-        used: float | None = 0.0,
-        refused: bool = False,
-        answered: bool = False,
-        trouble: str | None = None,
-    ) -> None:
-        """`used` is the work that the call cost; 0 if it never ran, None if nobody knows.
-
-        `refused`: the deployment answered 429. `answered`: it had an answer. `trouble`: why the
-        next call would fail as well.
-        """
-        if self.is_open:
-            self.is_open = False
-            self._gate._ended(self, used, refused=refused, answered=answered, trouble=trouble)
 
 
 @dataclass(slots=True, eq=False)
@@ -81,23 +37,16 @@ class _Waiter:
     priority: str
     prefix: str | None
     number: int
-    passed: asyncio.Future[Permit]
+    hub: str
+    patience: Patience
+    came: float
+    """Monotonic."""
+    passed: asyncio.Future[Permit | str]
+    """A permit, or why there was none."""
 
     @property
     def gone(self) -> bool:
         return self.passed.done()
-
-
-@dataclass(slots=True)
-class _Turn:
-    """Whether this process may send what comes from one hub."""
-
-    ours: bool = True
-    why: str = ""
-    since: float = 0.0
-    """Monotonic: when that last changed."""
-    until: float = float("inf")
-    """Monotonic: when it ends by itself, if nobody says anything meanwhile."""
 
 
 class Gate:
@@ -109,14 +58,14 @@ class Gate:
         """`shared`: other processes may send as well, so a turn has to be given first."""
         self.deployment = deployment
         self._controller = controller
-        self._shared = shared
         self._breaker = Breaker()
         self._clock = clock
         self._log = UsageLog()
         self._lines: dict[str, Line[_Waiter]] = {}
-        self._turns: dict[str, _Turn] = {}
-        self._permits: deque[Permit] = deque()
-        self._open_permits = 0
+        self._turns = Turns(clock=clock, shared=shared)
+        self._permits = OpenPermits()
+        self._standing: dict[_Waiter, None] = {}
+        self._watch = Watch(self._look)
         self._waiting: dict[str, int] = {}
         self._more_behind: dict[str, bool] = {}
         self._numbers = itertools.count()
@@ -147,38 +96,32 @@ class Gate:
         Who `overtakes` passes before all who do not; see `line` for the order among the others.
         `more_behind`: it came in a full batch, so its hub probably has more.
         """
-        waiter = _Waiter(
-            work, priority, prefix, next(self._numbers), asyncio.get_running_loop().create_future()
-        )
         came = self._clock.monotonic()
         if came >= patience.until:
             return "its batch ran out of time"
+        passed: asyncio.Future[Permit | str] = asyncio.get_running_loop().create_future()
+        waiter = _Waiter(work, priority, prefix, next(self._numbers), hub, patience, came, passed)
         self._lines.setdefault(hub, Line()).join(waiter, overtakes=overtakes)
         self._waiting[hub] = self._waiting.get(hub, 0) + 1
         self._more_behind[hub] = more_behind
-        if self._waiting[hub] == 1 and not self._turn(hub).ours and self.on_wanted is not None:
+        if self._waiting[hub] == 1 and not self._turns.of(hub).ours and self.on_wanted is not None:
             self.on_wanted()
         self._pump()
         try:
-            while not waiter.passed.done():
-                left = self._patience_left(came, patience, hub)
-                if left <= 0:
-                    return self._why_not(hub)
-                await asyncio.wait([waiter.passed], timeout=left)
-            return waiter.passed.result()
+            return passed.result() if passed.done() else await self._stand(waiter)
         except asyncio.CancelledError:
-            if waiter.passed.done() and not waiter.passed.cancelled():
-                waiter.passed.result().end()
+            given = passed.result() if passed.done() and not passed.cancelled() else None
+            if isinstance(given, Permit):
+                given.end()
             raise
         finally:
             self._waiting[hub] -= 1
-            if not waiter.passed.done():
-                waiter.passed.cancel()
+            if passed.cancelled():
                 self._pump()  # who stood behind it may pass
 
     @property
     def in_flight(self) -> int:
-        return self._open_permits
+        return self._permits.count
 
     def waiting(self, hub: str) -> int:
         """How many requests of a hub stand here."""
@@ -202,11 +145,7 @@ class Gate:
 
     def turn(self, hub: str, *, ours: bool, why: str, until: float = float("inf")) -> None:
         """Whether this process may send what comes from `hub`, as agreed between processes."""
-        self._turns.setdefault(hub, _Turn(ours=False))
-        turn = self._turn(hub)
-        if turn.ours != ours:
-            turn.ours, turn.since = ours, self._clock.monotonic()
-        turn.why, turn.until = why, until
+        self._turns.set(hub, ours=ours, why=why, until=until)
         if ours:
             self._pump()
 
@@ -245,47 +184,68 @@ class Gate:
 
     def verdict(self, *, hub: str) -> Verdict:
         """What a call of no size would be told now."""
-        turn = self._turn(hub)
+        turn = self._turns.of(hub)
         if not turn.ours:
             return Wait(turn.why, closed=False, retry_at=None)
         return self._ask(0.0, "normal", self._clock.now())
 
+    # --- what becomes of permits ------------------------------------------------------------------
+
+    def ended(self, permit: Permit, ending: Ending) -> None:
+        """A permit of ours has ended; nobody else calls this."""
+        now = self._clock.now()
+        self._permits.ended()
+        self._controller.ended(now=now, reserved=permit.work, used=ending.used)
+        self._log.ended(now=now, reserved=permit.work, used=ending.used, refused=ending.refused)
+        if ending.answered:
+            self._breaker.answered()
+        elif ending.trouble is not None:
+            self._breaker.failed(now=now, why=ending.trouble)
+        self._pump()
+
     # --- parts ------------------------------------------------------------------------------------
 
-    def _turn(self, hub: str) -> _Turn:
-        turn = self._turns.get(hub)
-        if turn is None:
-            turn = _Turn(ours=not self._shared, why="which process may send is being agreed")
-            turn.since = self._clock.monotonic()
-            self._turns[hub] = turn
-        elif turn.ours and self._clock.monotonic() >= turn.until:
-            # whoever agrees on turns is late itself: the store does not answer, say
-            turn.ours, turn.since = False, turn.until
-        return turn
+    async def _stand(self, waiter: _Waiter) -> Permit | str:
+        """Wait for a permit, for as long as there is patience."""
+        again = self._look_at(waiter, self._clock.monotonic())
+        if again is None:
+            self._pump()  # who stood behind it may pass
+            return await waiter.passed
+        self._standing[waiter] = None
+        self._watch.within(again)
+        try:
+            return await waiter.passed
+        finally:
+            self._standing.pop(waiter, None)
 
-    def _why_not(self, hub: str) -> str:
-        turn = self._turn(hub)
-        return self._why if turn.ours else turn.why
-
-    def _patience_left(self, came: float, patience: Patience, hub: str) -> float:
+    def _look(self) -> float | None:
+        """Let go who has stood here too long; in how many seconds the next one may have."""
         now = self._clock.monotonic()
-        turn = self._turn(hub)
-        if not turn.ours:
-            # looked at again when the turn comes; that does not wake who waits
-            return min(came + patience.turn_seconds - now, max(1.0, patience.hold_seconds))
-        left = patience.until + max(0.0, turn.since - came) - now
-        if self._closed_since is not None:
-            held_since = max(came, self._closed_since, turn.since)
-            return min(left, held_since + patience.hold_seconds - now)
-        # the gate may close while we sleep: look again before a hold could have run out
-        return min(left, patience.hold_seconds) if patience.hold_seconds > 0 else left
+        looks = [self._look_at(waiter, now) for waiter in self._standing if not waiter.gone]
+        if None in looks:
+            self._pump()  # who stood behind them may pass
+        return min((again for again in looks if again is not None), default=None)
+
+    def _look_at(self, waiter: _Waiter, now: float) -> float | None:
+        turn = self._turns.of(waiter.hub)
+        left, again = waiter.patience.left(
+            came=waiter.came,
+            now=now,
+            ours=turn.ours,
+            turn_since=turn.since,
+            closed_since=self._closed_since,
+        )
+        if left > 0:
+            return again
+        waiter.passed.set_result(self._why if turn.ours else turn.why)
+        return None
 
     def _next(self) -> tuple[str, _Waiter] | None:
         """Of those whose turn is ours, one who overtakes, else who came first."""
         best: tuple[bool, int, str, _Waiter] | None = None
         for hub, line in self._lines.items():
             waiter = line.first()
-            if waiter is None or not self._turn(hub).ours:
+            if waiter is None or not self._turns.of(hub).ours:
                 continue
             candidate = (not line.overtaking, waiter.number, hub, waiter)
             if best is None or candidate[:2] < best[:2]:
@@ -313,8 +273,7 @@ class Gate:
         self._closed_since = None
         self._why = verdict.why
         permit = Permit(self, waiter.work, at=now)
-        self._permits.append(permit)
-        self._open_permits += 1
+        self._permits.add(permit)
         self._admitted.append(self._clock.monotonic())
         self._controller.sent(now=now, work=waiter.work)
         self._log.sent(now=now, work=waiter.work)
@@ -336,30 +295,6 @@ class Gate:
 
     def _drop_lost_permits(self, now: float) -> None:
         """End permits that nobody will end: as used in full, so that nothing is given back."""
-        permits = self._permits
-        while permits and (not permits[0].is_open or now - permits[0].at > PERMIT_SECONDS):
-            permit = permits.popleft()
-            if permit.is_open:
-                permit.is_open = False
-                self._open_permits -= 1
-                self._controller.ended(now=now, reserved=permit.work, used=None)
-                self._log.ended(now=now, reserved=permit.work, used=None)
-
-    def _ended(
-        self,
-        permit: Permit,
-        used: float | None,
-        *,
-        refused: bool,
-        answered: bool,
-        trouble: str | None,
-    ) -> None:
-        now = self._clock.now()
-        self._open_permits -= 1
-        self._controller.ended(now=now, reserved=permit.work, used=used)
-        self._log.ended(now=now, reserved=permit.work, used=used, refused=refused)
-        if answered:
-            self._breaker.answered()
-        elif trouble is not None:
-            self._breaker.failed(now=now, why=trouble)
-        self._pump()
+        for permit in self._permits.lost(now):
+            self._controller.ended(now=now, reserved=permit.work, used=None)
+            self._log.ended(now=now, reserved=permit.work, used=None)

@@ -16,7 +16,6 @@ from .attempt import Attempts, Next, Released
 from .deferral import PublishedMemory, deferral
 from .events import REQUESTS_LATER, REQUESTS_SOON
 from .flow_reports import FlowReports, Passing
-from .gate import Patience, Permit
 from .in_hand import InHand
 from .inputs import InputMissing, Inputs
 from .lane import Lane, Route, route_of
@@ -25,6 +24,8 @@ from .ledger import Claim, Ended, Kind, Later, Ours, head, next_step
 from .model import JsonObject, Spillover
 from .outcome_details import input_missing
 from .outcomes import Concluded, OutcomeWriter, unpaid
+from .patience import Patience
+from .permits import Permit
 from .ports import Success
 from .progress import FULL_BATCH_EVENTS
 from .records import Ledger

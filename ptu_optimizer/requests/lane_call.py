@@ -5,14 +5,18 @@ from __future__ import annotations
 from ptu_optimizer.capacity.reading import InvalidReading, Kind, Reading
 from ptu_optimizer.telemetry import logger
 
-from .gate import Permit
 from .lane import Route
+from .permits import Permit
 from .ports import CallResult, Rejected, Success, Throttled, Transient
 
 _log = logger("lane")
 
 _CONFIGURATION = frozenset({401, 403, 404})
 """Refusals that say something of the settings, not of the request."""
+
+_MAY_STILL_RUN = frozenset({None, 408, 504})
+"""Without an answer, or with one that tells only that there was none in time, a call may go on. Any
+other error has ended it: what it had done until then is not told, and found by the metric."""
 
 SPILLED_PAUSE_SECONDS = 1.0
 """How long a deployment is taken to be full from which Azure spilled a call over: it was a 429, but
@@ -61,6 +65,8 @@ class LaneCall:
     def _used(self, result: CallResult) -> float | None:
         """The work that it cost this deployment; None if nobody knows."""
         if result.spilled_from is not None or isinstance(result, Throttled | Rejected):
+            return 0.0
+        if isinstance(result, Transient) and result.status not in _MAY_STILL_RUN:
             return 0.0
         if not isinstance(result, Success) or result.usage is None:
             return None

@@ -17,7 +17,7 @@ from tests.support.signals import NOW, learned
 
 NUMBERS = (
     *("at", "drain", "event_gain", "used_share", "usual_load", "depth_seconds"),
-    *("level", "events_until"),
+    *("level", "events_until", "others_refused_at"),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -515,6 +516,29 @@ def test_its_own_usage_is_not_counted_again() -> None:
     assert made.belief(now=NOW).value == 0.0
     made.observe(usage({NOW: 5.0}, source=THERE), now=NOW)
     assert made.belief(now=NOW).value == pytest.approx(0.5)
+
+
+def test_after_others_were_refused_it_leaves_them_more_room_and_so_does_its_successor() -> None:
+    """By usage events, which tell of both; ten seconds later, so that no burst is in the level."""
+    calm = controller(usage({NOW - 10: 0.0}))
+    warned = controller(usage({NOW - 10: 0.0}, refused={NOW - 10: 3}))
+    handed_over = warned.learned(now=NOW)
+    assert handed_over is not None
+    successor = controller(usage({NOW - 10: 0.0}), replace(handed_over, source=THERE))
+    admitted = [admitted_work(one) for one in (calm, warned, successor)]
+    assert admitted[1] < admitted[0]
+    assert admitted[2] == admitted[1]
+
+
+def admitted_work(made: LevelController) -> float:
+    """How much goes in small calls that do not end, seconds of drain."""
+    work = 0.001 * RATE
+    for count in range(10_000):
+        if isinstance(ask(made, work=work), Wait):
+            return count * work / RATE
+        made.sent(now=NOW, work=work)
+        made.ended(now=NOW, reserved=work, used=work)
+    raise AssertionError("it admits without end")
 
 
 # --- in the large ---------------------------------------------------------------------------------

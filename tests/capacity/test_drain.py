@@ -33,39 +33,50 @@ def test_settings_are_not_wrong_by_more_than_so_much(share: float, believed: flo
 # --- from a metric that is a load -----------------------------------------------------------------
 
 
-def test_busy_for_longer_than_played_is_drained_more_slowly_until_both_agree() -> None:
+def test_what_takes_longer_than_the_settings_say_is_drained_more_slowly() -> None:
     """0.4 of a minute's work in a deployment of 0.8 of its size keeps it busy for half of it."""
     drain = Drain()
     for _ in range(60):
-        assert drain.learn_from_load(0.5, busy=0.4 / drain.share) == 0.0
+        assert drain.learn_from_load(0.5, drained=0.4) == 0.0
     assert drain.share == pytest.approx(0.8, abs=0.01)
 
 
-def test_less_busy_than_played_is_drained_faster() -> None:
+def test_what_takes_less_time_is_drained_faster() -> None:
     drain = Drain()
     for _ in range(60):
-        drain.learn_from_load(0.4, busy=0.6 / drain.share)
+        drain.learn_from_load(0.4, drained=0.6)
     assert drain.share == pytest.approx(1.5, abs=0.02)
 
 
-def test_as_busy_as_played_teaches_nothing() -> None:
+def test_what_takes_as_long_as_the_settings_say_teaches_nothing() -> None:
     drain = Drain()
     for load in (0.2, 0.9, 0.5, 0.0):
-        assert drain.learn_from_load(load, busy=load) == 0.0
+        assert drain.learn_from_load(load, drained=load) == 0.0
     assert drain.share == pytest.approx(1.0)
 
 
 def test_idle_minutes_teach_nothing() -> None:
     drain = Drain()
     for _ in range(10):
-        drain.learn_from_load(0.0, busy=0.0)
+        drain.learn_from_load(0.0, drained=0.0)
     assert drain.share == 1.0
 
 
 def test_always_busy_says_only_that_there_was_always_something_to_drain() -> None:
     drain = Drain()
-    assert drain.learn_from_load(1.0, busy=0.6) == BUSY_CORRECTION_SECONDS
+    assert drain.learn_from_load(1.0, drained=0.6) == BUSY_CORRECTION_SECONDS
     assert drain.share == pytest.approx(0.99), "a little less, however little was played"
+
+
+def test_what_is_learned_meanwhile_does_not_count_twice() -> None:
+    """The metric is minutes late: minutes played with an older drain come after newer lessons."""
+    drain = Drain()
+    shares = []
+    for _ in range(40):
+        drain.learn_from_load(0.5, drained=0.7)
+        shares.append(drain.share)
+    assert max(shares) <= 1.4
+    assert shares[-1] == pytest.approx(1.4)
 
 
 # --- from a metric that is a level ----------------------------------------------------------------
@@ -147,7 +158,7 @@ def test_whatever_is_learned_stays_within_bounds(lessons: list[tuple[str, float,
     for kind, one, other in lessons:
         match kind:
             case "load":
-                drain.learn_from_load(one / 10, busy=min(1.0, other))
+                drain.learn_from_load(one / 10, drained=min(2.0, other))
             case "level":
                 drain.learn_from_level(one, played_lowest=other)
             case "refusal":

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ptu_optimizer.capacity.pacing import (
+    CAUTION,
+    CAUTION_HALVES_SECONDS,
+    CAUTION_IN_REFUNDS,
     EVENTS_BURSTS,
     EVENTS_CALM,
     EVENTS_TARGET,
@@ -28,6 +32,8 @@ from ptu_optimizer.capacity.pacing import (
     target,
 )
 from tests.support.signals import NOW
+
+BY_HEADER = Uncertainty(by_events=False, at_admission=False, burst_deviation=0.0)
 
 # --- the level that is aimed at -------------------------------------------------------------------
 
@@ -52,13 +58,30 @@ def test_the_worse_the_level_is_known_the_lower_is_the_aim(
 @pytest.mark.parametrize(
     ("refunds", "highest"),
     [
-        pytest.param(0.0, 0.7, id="nothing under way"),
-        pytest.param(2.0, 0.7 + 2.0 * REFUND_SHARE, id="a part of what will come back"),
+        pytest.param(0.0, TARGET_SECONDS, id="nothing under way"),
+        pytest.param(2.0, TARGET_SECONDS + 2.0 * REFUND_SHARE, id="a part of what will come back"),
         pytest.param(999.0, HIGHEST_TARGET_SECONDS, id="never more than that"),
     ],
 )
 def test_what_will_be_given_back_is_allowed_for_in_part(refunds: float, highest: float) -> None:
-    assert ceiling(0.7, refunds=refunds) == pytest.approx(highest)
+    assert ceiling(BY_HEADER, refunds=refunds) == pytest.approx(highest)
+
+
+@pytest.mark.parametrize(
+    ("ago", "less"),
+    [
+        pytest.param(0.0, 1.0, id="now"),
+        pytest.param(CAUTION_HALVES_SECONDS, 0.5, id="a while ago: half of it"),
+        pytest.param(9 * CAUTION_HALVES_SECONDS, 2**-9, id="long ago: next to nothing"),
+        pytest.param(math.inf, 0.0, id="never"),
+    ],
+)
+def test_after_others_were_refused_less_is_allowed_for_a_while(ago: float, less: float) -> None:
+    known = replace(BY_HEADER, refused_ago=ago)
+    aim = TARGET_SECONDS * (1 - CAUTION * less)
+    assert ceiling(known, refunds=0.0) == pytest.approx(aim)
+    refunds = REFUND_SHARE * (1 - CAUTION_IN_REFUNDS * less)
+    assert ceiling(known, refunds=1.0) == pytest.approx(aim + refunds)
 
 
 # --- the rate, where the newest knowledge is minutes old ------------------------------------------

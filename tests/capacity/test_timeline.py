@@ -284,21 +284,21 @@ def test_what_nobody_will_ask_for_again_is_forgotten() -> None:
 def test_a_minute_is_put_together_from_pieces() -> None:
     minutes = PlayedMinutes()
     assert minutes.of(MINUTE) is None, "not played is not empty"
-    minutes.add(MINUTE, Played(level=2.0, mean=4.0, lowest=2.0, busy=15.0), seconds=15)
-    minutes.add(MINUTE, Played(level=0.0, mean=1.0, lowest=0.0, busy=30.0), seconds=45)
-    assert minutes.of(MINUTE) == PlayedMinute(mean=1.75, lowest=0.0, busy=0.75)
+    minutes.add(MINUTE, Played(level=2.0, mean=4.0, lowest=2.0, busy=15.0), seconds=15, drain=2.0)
+    minutes.add(MINUTE, Played(level=0.0, mean=1.0, lowest=0.0, busy=30.0), seconds=45, drain=0.5)
+    assert minutes.of(MINUTE) == PlayedMinute(mean=1.75, lowest=0.0, busy=0.75, drained=0.75)
 
 
 def test_what_was_not_played_of_a_minute_counts_as_empty() -> None:
     minutes = PlayedMinutes()
-    minutes.add(MINUTE, Played(level=6.0, mean=6.0, lowest=6.0, busy=30.0), seconds=30)
-    assert minutes.of(MINUTE) == PlayedMinute(mean=3.0, lowest=6.0, busy=0.5)
+    minutes.add(MINUTE, Played(level=6.0, mean=6.0, lowest=6.0, busy=30.0), seconds=30, drain=1.5)
+    assert minutes.of(MINUTE) == PlayedMinute(mean=3.0, lowest=6.0, busy=0.5, drained=0.75)
 
 
 def test_old_minutes_are_forgotten() -> None:
     minutes = PlayedMinutes()
     for number in range(100):
-        minutes.add(MINUTE + number, Played(1.0, 1.0, 1.0, 60.0), seconds=60)
+        minutes.add(MINUTE + number, Played(1.0, 1.0, 1.0, 60.0), seconds=60, drain=1.0)
     kept = [n for n in range(100) if minutes.of(MINUTE + n) is not None]
     assert kept == list(range(kept[0], 100))
     assert KEPT_MINUTES <= len(kept) <= 2 * KEPT_MINUTES

@@ -16,8 +16,10 @@ from ptu_optimizer.capacity.reading import Kind, Reading
 from ptu_optimizer.requests.belief_reports import INTERVAL_SECONDS
 from ptu_optimizer.requests.events import REQUESTS, REQUESTS_SOON
 from ptu_optimizer.requests.exchange import CapacityExchange
-from ptu_optimizer.requests.gate import Gate, Patience, Permit
+from ptu_optimizer.requests.gate import Gate
 from ptu_optimizer.requests.model import JsonObject
+from ptu_optimizer.requests.patience import Patience
+from ptu_optimizer.requests.permits import Permit
 from tests.support.controllers import level_controller
 from tests.support.stores import FakeCapacity
 

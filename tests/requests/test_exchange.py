@@ -14,8 +14,10 @@ from ptu_optimizer.capacity.reading import Kind, Reading
 from ptu_optimizer.capacity.usage import Usage
 from ptu_optimizer.requests.events import REQUESTS
 from ptu_optimizer.requests.exchange import FOLLOWER_INTERVALS, CapacityExchange
-from ptu_optimizer.requests.gate import Gate, Patience, Permit
+from ptu_optimizer.requests.gate import Gate
 from ptu_optimizer.requests.model import JsonObject
+from ptu_optimizer.requests.patience import Patience
+from ptu_optimizer.requests.permits import Permit
 from tests.support.controllers import Paced
 from tests.support.stores import FakeCapacity
 

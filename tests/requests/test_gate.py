@@ -10,14 +10,9 @@ from ptu_optimizer.capacity.belief import Belief, Learned
 from ptu_optimizer.capacity.reading import Kind, Reading
 from ptu_optimizer.capacity.signals import Signal
 from ptu_optimizer.capacity.usage import UsageWindow
-from ptu_optimizer.requests.gate import (
-    PACE_SECONDS,
-    PERMIT_SECONDS,
-    TURN_PATIENCE_SECONDS,
-    Gate,
-    Patience,
-    Permit,
-)
+from ptu_optimizer.requests.gate import PACE_SECONDS, Gate
+from ptu_optimizer.requests.patience import TURN_PATIENCE_SECONDS, Patience
+from ptu_optimizer.requests.permits import PERMIT_SECONDS, Permit
 from tests.support.controllers import level_controller
 from tests.support.signals import learned
 
@@ -301,6 +296,20 @@ async def test_the_budget_ends_a_hold() -> None:
     why = await gate_of(Seats(0)).enter(work=1, patience=Patience(hold_seconds=30, until=10))
     assert isinstance(why, str)
     assert now() == pytest.approx(10)
+
+
+@in_virtual_time
+async def test_each_is_let_go_when_its_own_patience_ends() -> None:
+    gate = gate_of(Seats(0, retry_after=None))
+    left: list[tuple[float, float]] = []
+
+    async def stand(hold: float) -> None:
+        await gate.enter(work=1, patience=Patience(hold_seconds=hold, until=1e6))
+        left.append((hold, now()))
+
+    holds = [30.0, 5.0, 12.0, 5.0, 21.0]
+    await asyncio.gather(*(stand(hold) for hold in holds))
+    assert left == [(hold, hold) for hold in sorted(holds)]
 
 
 @in_virtual_time

@@ -13,9 +13,11 @@ from ptu_optimizer.capacity.pay_as_you_go import TOKENS, PayAsYouGo
 from ptu_optimizer.capacity.reading import Kind, Reading
 from ptu_optimizer.capacity.signals import Signal
 from ptu_optimizer.capacity.work import Model
-from ptu_optimizer.requests.gate import Gate, Patience, Permit
+from ptu_optimizer.requests.gate import Gate
 from ptu_optimizer.requests.lane import Lane, Route
 from ptu_optimizer.requests.lane_call import SPILLED_PAUSE_SECONDS, LaneCall
+from ptu_optimizer.requests.patience import Patience
+from ptu_optimizer.requests.permits import Permit
 from ptu_optimizer.requests.ports import CallResult, Rejected, Success, Throttled, Transient, Usage
 from ptu_optimizer.requests.urgency import STAYS
 
@@ -114,6 +116,10 @@ async def test_a_429_closes_until_it_says() -> None:
     [
         pytest.param(Rejected(status=400, error={}), 0.0, id="refused: none"),
         pytest.param(Transient(why="no answer"), None, id="no answer: nobody knows"),
+        pytest.param(Transient(why="", status=504), None, id="a gateway gave up: nobody knows"),
+        pytest.param(Transient(why="", status=408), None, id="a server gave up: nobody knows"),
+        pytest.param(Transient(why="", status=500), 0.0, id="an error: it is over"),
+        pytest.param(Transient(why="", status=503), 0.0, id="a server that is away: it is over"),
         pytest.param(Success(response={}, usage=None), None, id="no usage: nobody knows"),
     ],
 )

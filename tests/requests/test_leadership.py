@@ -21,9 +21,11 @@ from ptu_optimizer.capacity.lease import (
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.requests.events import REQUESTS, REQUESTS_LATER, REQUESTS_SOON
 from ptu_optimizer.requests.exchange import FOLLOWER_INTERVALS, CapacityExchange
-from ptu_optimizer.requests.gate import Gate, Patience, Permit
+from ptu_optimizer.requests.gate import Gate
 from ptu_optimizer.requests.leadership import Leadership
 from ptu_optimizer.requests.model import JsonObject
+from ptu_optimizer.requests.patience import Patience
+from ptu_optimizer.requests.permits import Permit
 from tests.support.controllers import Paced
 from tests.support.stores import FakeCapacity
 

@@ -16,8 +16,9 @@ from local.virtual_time import VirtualClock, in_virtual_time, run_virtually
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.requests.events import REQUESTS
 from ptu_optimizer.requests.exchange import CapacityExchange
-from ptu_optimizer.requests.gate import Gate, Patience
+from ptu_optimizer.requests.gate import Gate
 from ptu_optimizer.requests.model import JsonObject
+from ptu_optimizer.requests.patience import Patience
 from tests.support.controllers import Paced
 from tests.support.stores import FakeCapacity
 

@@ -12,7 +12,9 @@ from ptu_optimizer.capacity.controller import PROBE_SECONDS
 from ptu_optimizer.capacity.lease import SHORTEST_TURN_SECONDS
 from ptu_optimizer.requests.events import REQUESTS
 from ptu_optimizer.requests.exchange import CapacityExchange
-from ptu_optimizer.requests.gate import Gate, Patience, Permit
+from ptu_optimizer.requests.gate import Gate
+from ptu_optimizer.requests.patience import Patience
+from ptu_optimizer.requests.permits import Permit
 from tests.support.controllers import level_controller
 from tests.support.stores import FakeCapacity
 

@@ -1,0 +1,69 @@
+"""How long requests stand at a gate, and one timer that looks after all who stand there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+TURN_PATIENCE_SECONDS = 6_600.0
+"""How long a request waits while another process has the turn. Nothing is won by publishing it
+again: what stands behind it in its partition could not be sent from here either. Below the
+`functionTimeout` of host.json."""
+
+LOOK_SECONDS = 1.0
+"""Who waits for a turn is looked at no more often: when it comes, patience is counted anew."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Patience:
+    """How long a request may stand at the gate."""
+
+    hold_seconds: float
+    """At a closed gate, counted from when it closed, we came, or our turn did."""
+    until: float
+    """At all, in monotonic seconds: the end of the invocation's budget."""
+    turn_seconds: float = TURN_PATIENCE_SECONDS
+    """While another process has the turn, counted from when we came."""
+
+    def left(
+        self, *, came: float, now: float, ours: bool, turn_since: float, closed_since: float | None
+    ) -> tuple[float, float]:
+        """Seconds of patience left, and in how many to look again. Times are monotonic.
+
+        `ours`: the turn is, since `turn_since`. `closed_since`: None of an open gate.
+        """
+        if not ours:
+            left = came + self.turn_seconds - now
+            return left, min(left, max(LOOK_SECONDS, self.hold_seconds))
+        left = self.until + max(0.0, turn_since - came) - now
+        if closed_since is not None:
+            left = min(left, max(came, closed_since, turn_since) + self.hold_seconds - now)
+            return left, left
+        # the gate may close before we look: not later than its hold could then be over
+        return left, min(left, self.hold_seconds) if self.hold_seconds > 0 else left
+
+
+class Watch:
+    """Looks when the first of many wants to be looked at: one timer, however many they are."""
+
+    def __init__(self, look: Callable[[], float | None]) -> None:
+        """`look` does what is due, and says in how many seconds it is wanted again, if at all."""
+        self._look = look
+        self._timer: asyncio.TimerHandle | None = None
+
+    def within(self, seconds: float) -> None:
+        """Look in `seconds` or sooner."""
+        loop = asyncio.get_running_loop()
+        at = loop.time() + seconds
+        if self._timer is not None:
+            if self._timer.when() <= at:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_at(at, self._fire)
+
+    def _fire(self) -> None:
+        self._timer = None
+        again = self._look()
+        if again is not None:
+            self.within(again)

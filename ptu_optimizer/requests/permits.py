@@ -1,0 +1,83 @@
+"""Permits: each is the right to make one call, and ends exactly once."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Protocol
+
+PERMIT_SECONDS = 900.0
+"""A permit that has not ended by then has been lost: its call is over, whatever became of it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ending:
+    """What became of a call."""
+
+    used: float | None = 0.0
+    """The work that it cost; 0 if it never ran, None if nobody knows."""
+    refused: bool = False
+    """The deployment answered 429."""
+    answered: bool = False
+    trouble: str | None = None
+    """Why the next call would fail as well."""
+
+
+class Giver(Protocol):
+    """Who gave a permit, and wants to hear what became of it."""
+
+    def ended(self, permit: Permit, ending: Ending) -> None: ...
+
+
+class Permit:
+    """The right to make one call. Ends exactly once, whatever became of the call."""
+
+    __slots__ = ("_giver", "at", "is_open", "work")
+
+    def __init__(self, giver: Giver, work: float, *, at: float) -> None:
+        self._giver = giver
+        self.work = work
+        self.at = at
+        self.is_open = True
+
+    def end(
+        self,
+        *,
+        used: float | None = 0.0,
+        refused: bool = False,
+        answered: bool = False,
+        trouble: str | None = None,
+    ) -> None:
+        """See `Ending`."""
+        if self.is_open:
+            self.is_open = False
+            self._giver.ended(
+                self, Ending(used=used, refused=refused, answered=answered, trouble=trouble)
+            )
+
+
+class OpenPermits:
+    """Those that were given and have not ended, the oldest first."""
+
+    def __init__(self) -> None:
+        self._given: deque[Permit] = deque()
+        self.count = 0
+
+    def add(self, permit: Permit) -> None:
+        self._given.append(permit)
+        self.count += 1
+
+    def ended(self) -> None:
+        self.count -= 1
+
+    def lost(self, now: float) -> list[Permit]:
+        """Those that nobody will end, ended with this."""
+        lost: list[Permit] = []
+        given = self._given
+        while given and (not given[0].is_open or now - given[0].at > PERMIT_SECONDS):
+            permit = given.popleft()
+            if permit.is_open:
+                permit.is_open = False
+                self.count -= 1
+                lost.append(permit)
+        return lost
