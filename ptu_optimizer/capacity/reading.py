@@ -12,8 +12,6 @@ class Kind(StrEnum):
     LEVEL = "level"
     """How full the bucket is, from the header of a response. `span` is how long that call took:
     whether the service takes the value at the call's admission or its end is not documented."""
-    UTILIZATION = "utilization"
-    """The one-minute metric, of which it is not documented whether it means level or load."""
     THROTTLED = "throttled"
     """A 429: full, and closed until `until`."""
     ALERT = "alert"

@@ -73,6 +73,7 @@ def lease_shown(held: HeldLease, *, now: float) -> JsonObject:
 
 
 def learned_shown(learned: Learned, *, ptus: int, now: float) -> JsonObject:
+    refused_at = learned.others_refused_at
     return {
         "drain_factor": _rounded(learned.drain),
         "drain_ptus": round(learned.drain * ptus, 1),
@@ -82,6 +83,7 @@ def learned_shown(learned: Learned, *, ptus: int, now: float) -> JsonObject:
         "metric_meaning": learned.metric_meaning,
         "header_timing": "admission" if learned.header_at_admission else "completion",
         "depth_seconds": _rounded(learned.depth_seconds),
+        "others_refused_at": time_text(refused_at) if refused_at else None,
         "learned_by": learned.source,
         "learned_at": time_text(learned.at),
         "age_seconds": _age(learned.at, now=now),

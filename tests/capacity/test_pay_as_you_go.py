@@ -146,7 +146,7 @@ def test_an_older_word_or_one_from_the_future_is_passed_over() -> None:
     payg.observe(told(0.2, at=NOW), now=NOW)
     payg.observe(told(0.95, at=NOW - 1), now=NOW)
     payg.observe(told(0.95, at=NOW + 30), now=NOW)
-    payg.observe(told(0.95, kind=Kind.UTILIZATION), now=NOW)
+    payg.observe(told(0.95, kind=Kind.ALERT), now=NOW)
     assert payg.belief(now=NOW).value == pytest.approx(0.2)
     assert payg.belief(now=NOW).source == "a worker"
 

@@ -2,63 +2,40 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import shutil
-import subprocess
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-import pytest
-
-from local import checkov
+from tests.support.checkov import Scan, scan
 from tests.support.schemas import ROOT
 
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 DOCKERFILES = (ROOT / "Dockerfile", ROOT / "local" / "emulators" / "Dockerfile")
 
 
-@pytest.fixture(scope="module")
-def command() -> Path:
-    return checkov.ensure()
+def ids(findings: Iterable[str]) -> set[str]:
+    return {one.split(": ")[0] for one in findings}
 
 
-def results(command: Path, framework: str, *places: Path) -> dict[str, Any]:
-    """What checkov says, as JSON; it asks nobody for anything."""
-    chosen = [part for place in places for part in ("-d" if place.is_dir() else "-f", str(place))]
-    answer = subprocess.run(
-        [command, "--framework", framework, "--skip-download", "--output", "json", *chosen],
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert answer.returncode in (0, 1), answer.stderr
-    found: dict[str, Any] = json.loads(answer.stdout)
-    return found
+def assert_all_was_read(found: Scan) -> None:
+    assert found.failed == ()
+    assert found.unread == (), "what cannot be read is not checked either"
+    assert found.broken == ()
 
 
-def failed(found: dict[str, Any]) -> set[str]:
-    return {one["check_id"] for one in found["results"]["failed_checks"]}
+def test_dockerfiles_pass() -> None:
+    found = scan(*DOCKERFILES, framework="dockerfile")
+    assert_all_was_read(found)
+    assert len(found.passed) > 50
 
 
-def test_dockerfiles_pass(command: Path) -> None:
-    found = results(command, "dockerfile", *DOCKERFILES)
-    assert failed(found) == set()
-    assert found["summary"]["passed"] > 50
-    assert found["summary"]["parsing_errors"] == 0
-
-
-def test_kubernetes_manifests_pass_but_for_the_exceptions_that_say_why(command: Path) -> None:
-    found = results(command, "kubernetes", KUBERNETES)
-    assert failed(found) == set()
-    assert found["summary"]["passed"] > 100
-    assert found["summary"]["parsing_errors"] == 0
-    skipped = found["results"]["skipped_checks"]
-    assert {one["check_id"] for one in skipped} == {"CKV_K8S_35", "CKV_K8S_43"}
-    assert all(one["check_result"]["suppress_comment"] for one in skipped)
+def test_kubernetes_manifests_pass_but_for_the_exceptions_that_say_why() -> None:
+    found = scan(KUBERNETES, framework="kubernetes")
+    assert_all_was_read(found)
+    assert len(found.passed) > 100
+    assert ids(found.skipped) == {"CKV_K8S_35", "CKV_K8S_43"}
+    assert all(found.skipped.values())
 
 
 def test_every_exception_says_why() -> None:
@@ -69,13 +46,13 @@ def test_every_exception_says_why() -> None:
             assert len(reason) > 20
 
 
-def test_planted_faults_are_found(command: Path, tmp_path: Path) -> None:
+def test_planted_faults_are_found(tmp_path: Path) -> None:
     dockerfile = tmp_path / "Dockerfile"
     text = DOCKERFILES[0].read_text()
     dockerfile.write_text(re.sub(r"^USER.*$", "", text, flags=re.MULTILINE))
-    assert failed(results(command, "dockerfile", dockerfile)) == {"CKV_DOCKER_3"}
+    assert ids(scan(dockerfile, framework="dockerfile").failed) == {"CKV_DOCKER_3"}
     manifests = tmp_path / "kubernetes"
     shutil.copytree(KUBERNETES / "base", manifests)
     http = manifests / "http.yaml"
     http.write_text(http.read_text().replace("RootFilesystem: true", "RootFilesystem: false"))
-    assert "CKV_K8S_22" in failed(results(command, "kubernetes", manifests))
+    assert "CKV_K8S_22" in ids(scan(manifests, framework="kubernetes").failed)

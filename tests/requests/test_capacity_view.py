@@ -110,6 +110,7 @@ LEARNED = Learned(
     metric_meaning="load",
     header_at_admission=True,
     depth_seconds=None,
+    others_refused_at=EPOCH - 65,
 )
 
 
@@ -412,10 +413,17 @@ async def test_what_was_learned_is_told_in_units_of_the_settings() -> None:
         "metric_meaning": "load",
         "header_timing": "admission",
         "depth_seconds": None,
+        "others_refused_at": "2027-01-15T07:58:55.000+00:00",
         "learned_by": "host-1",
         "learned_at": "2027-01-15T07:59:55.000+00:00",
         "age_seconds": 5.0,
     }
+
+
+@in_virtual_time
+async def test_nobody_was_refused_at_no_time() -> None:
+    found = await shown(report(), replace(LEARNED, others_refused_at=0.0))
+    assert found["learned"]["others_refused_at"] is None
 
 
 @in_virtual_time

@@ -31,13 +31,12 @@ class Scan:
         return len(self.passed) + len(self.failed) + len(self.skipped)
 
 
-def scan(path: Path, *, framework: str) -> Scan:
-    """Scan a folder or a file. `framework`: bicep, dockerfile, kubernetes, …"""
+def scan(*places: Path, framework: str) -> Scan:
+    """Scan folders or files. `framework`: bicep, dockerfile, kubernetes, …"""
     done = subprocess.run(
         [
             str(checkov.ensure()),
-            "-d" if path.is_dir() else "-f",
-            str(path),
+            *(part for one in places for part in ("-d" if one.is_dir() else "-f", str(one))),
             "--framework",
             framework,
             "--output",
