@@ -122,21 +122,26 @@ class CapacityExchange:
             while self._running:
                 self._wanted.clear()
                 await self._each(_Link.once)
+                concerned = [one for one in self._links if one.leadership.soonest() is not None]
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._until_next()):
                         await self._wanted.wait()
-                for link in self._links:
-                    link.leadership.tell()
+                for link in concerned:
+                    link.leadership.tell()  # a handover is on time, before anything is read
             # who comes in while we leave finds this task still there, and must not wait in vain
             await self._each(_Link.leave)
 
     async def _each(self, step: Callable[[_Link], Any]) -> None:
-        results = await asyncio.gather(
-            *(step(link) for link in self._links), return_exceptions=True
-        )
-        for result in results:
-            if isinstance(result, Exception):  # nobody awaits this task: it must not just end
-                _log.error("the exchange of capacity failed unexpectedly", exc_info=result)
+        if len(self._links) == 1:
+            await self._one(step, self._links[0])  # most apps have one deployment
+        else:
+            await asyncio.gather(*(self._one(step, link) for link in self._links))
+
+    async def _one(self, step: Callable[[_Link], Any], link: _Link) -> None:
+        try:
+            await step(link)
+        except Exception as error:  # nobody awaits this task: it must not just end
+            _log.error("the exchange of capacity failed unexpectedly", exc_info=error)
 
     def _until_next(self) -> float:
         """The interval; sooner for a handover that is announced, later for who has not the turn."""
