@@ -5,6 +5,7 @@ from __future__ import annotations
 from .alert import Alert, merge
 from .metric import Minute
 from .reading import Reading
+from .usage import Usage
 
 HARM_SHARE = 0.002
 """Interactive calls refused in a minute, of all of its calls, from which we step back. Without us
@@ -58,10 +59,13 @@ class Brakes:
 
 
 class HarmBrake:
-    """A factor on the rate by minutes: refusals, others' or ours, lower it, and quiet mends it."""
+    """When others were refused last, and a factor on the rate by minutes: refusals, others' or
+    ours, lower it, and quiet mends it."""
 
     def __init__(self) -> None:
         self.factor = 1.0
+        self.others_refused_at = 0.0
+        """Epoch seconds, by usage events or the metric; 0 if never."""
         self._judged: dict[int, bool] = {}
         """By minute, whether it had harm: one that comes again, mended, counts once."""
 
@@ -69,10 +73,22 @@ class HarmBrake:
         """One of our own calls was refused."""
         self.factor = min(self.factor, AFTER_REFUSAL)
 
+    def others_refused(self, *, at: float) -> None:
+        """Others were refused at `at`; told again, it is the same harm."""
+        self.others_refused_at = max(self.others_refused_at, at)
+
+    def usage(self, usage: Usage, *, now: float) -> None:
+        """Windows of interactive calls; those of a clock that is ahead are of now."""
+        if not usage.ours:
+            refused = max((w.start for w in usage.windows if w.refused), default=0.0)
+            self.others_refused(at=min(now, refused))
+
     def minute(self, minute: Minute, *, ours: int) -> None:
         """A minute of the metric; `ours` of its refused calls were calls of the queue."""
         known = self._judged.get(minute.number)
         harmful = _is_harmful(minute, ours=ours)
+        if harmful:
+            self.others_refused(at=minute.ends_at)
         if harmful and not known:
             self.factor = max(LEAST_FACTOR, self.factor * STEP_BACK)
         elif known is None:

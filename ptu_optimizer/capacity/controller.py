@@ -107,7 +107,7 @@ class LevelController:
             by_events=by_events,
             at_admission=observer.timing.at_admission,
             burst_deviation=observer.events.bursts.deviation,
-            refused_ago=now - observer.events.refused_at,
+            refused_ago=now - self._harm.others_refused_at,
         )
         reserved = self._reserved + observer.reserved_elsewhere(now)
         highest = ceiling(known, refunds=(1.0 - self._used_share) * reserved)
@@ -226,6 +226,7 @@ class LevelController:
             case Usage():
                 if signal.source != self._source:
                     self._observer.usage(signal, now)
+                    self._harm.usage(signal, now=now)
                     self._gauge.usage(signal, now)
             case Alert():
                 self._brakes.put(signal)
@@ -253,6 +254,7 @@ class LevelController:
             return
         self._used_share = min(1.0, learned.used_share)
         self._observer.succeed(learned, now)
+        self._harm.others_refused(at=min(now, learned.others_refused_at))
 
     def tick(self, *, now: float) -> None:
         self._observer.tick(now)
@@ -293,5 +295,5 @@ class LevelController:
             level=observer.level,
             events_until=observer.events.until if observer.events.alive(now) else 0.0,
             burst_evidence=observer.events.bursts.evidence,
-            others_refused_at=observer.events.refused_at,
+            others_refused_at=self._harm.others_refused_at,
         )

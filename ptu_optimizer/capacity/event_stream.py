@@ -56,8 +56,6 @@ class EventStream:
         """Deviation of the others' load over BLOCK_SECONDS."""
         self.gain = 1.0
         """All interactive work over what the events tell of it."""
-        self.refused_at = 0.0
-        """The newest window in which others were refused, epoch seconds; 0 if never."""
 
     def alive(self, now: float) -> bool:
         """Whether the load of the others is known by events."""
@@ -105,15 +103,8 @@ class EventStream:
         low, high = GAIN_RANGE
         self.gain += GAIN_RATE * (min(high, max(low, metric / told)) - self.gain)
 
-    def refused(self, *, at: float) -> None:
-        """Others were refused in the window of `at`; one that comes again is the same harm."""
-        self.refused_at = max(self.refused_at, at)
-
-    def go_on_from(
-        self, *, gain: float, until: float, bursts: tuple[float, ...], refused_at: float = 0.0
-    ) -> None:
+    def go_on_from(self, *, gain: float, until: float, bursts: tuple[float, ...]) -> None:
         """What another process has learned; `until` is 0 if it does not believe the events."""
-        self.refused(at=refused_at)
         low, high = GAIN_RANGE
         self.gain = min(high, max(low, gain))
         self.bursts.go_on_from(bursts)

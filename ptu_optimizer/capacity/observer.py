@@ -159,7 +159,6 @@ class LevelObserver:
             gain=learned.event_gain,
             until=min(now, learned.events_until),
             bursts=learned.burst_evidence,
-            refused_at=min(now, learned.others_refused_at),
         )
         self.depth.go_on_from(learned.depth_evidence)
         if now - at < KEEP_SECONDS and self.basis(at) in (Basis.METRIC, Basis.NOTHING):
@@ -221,8 +220,6 @@ class LevelObserver:
             # up to the middle of the newest window: more of that one may come
             newest = max(window.start for window in usage.windows)
             self.events.heard(now, until=newest + WINDOW_SECONDS / 2)
-            refused = max((w.start for w in usage.windows if w.refused), default=0.0)
-            self.events.refused(at=min(now, refused))
 
     def reserved_elsewhere(self, now: float) -> float:
         """Reserved by calls under way that other processes of ours have sent, seconds of drain."""

@@ -17,8 +17,9 @@ from ptu_optimizer.capacity.brakes import (
     Brakes,
     HarmBrake,
 )
+from ptu_optimizer.capacity.usage import Usage
 from tests.support.alerts import EXPIRY_SECONDS, FIRED_AT, RESOLVED_AT, fired_alert, resolved_alert
-from tests.support.signals import NOW, minute
+from tests.support.signals import NOW, THERE, minute, usage
 
 REFUSALS: dict[str, Any] = {"metric": "AzureOpenAIRequests", "value": None}
 """What makes an alert one on calls that were refused: it tells no utilization."""
@@ -191,3 +192,46 @@ def test_a_quiet_minute_read_again_mends_nothing_twice() -> None:
     for number in range(2, 99):
         brake.minute(minute(NOW + 60 * number, accepted=100, refused=0), ours=0)
     assert brake.factor == 1.0
+
+
+# --- when others were refused ---------------------------------------------------------------------
+
+
+def test_at_first_nobody_was_refused() -> None:
+    assert HarmBrake().others_refused_at == 0.0
+
+
+@pytest.mark.parametrize(
+    ("seen", "at"),
+    [
+        pytest.param(usage({NOW - 2: 1.0}, refused={NOW - 3: 1, NOW - 1: 4}), NOW - 1, id="events"),
+        pytest.param(usage({NOW - 2: 1.0}), 0.0, id="events of no refusal"),
+        pytest.param(usage({}, refused={NOW - 1: 4}, source=THERE), 0.0, id="our own"),
+        pytest.param(usage({}, refused={NOW + 3_600: 1}), NOW, id="of a clock that is ahead"),
+    ],
+)
+def test_usage_events_tell_when_others_were_refused(seen: Usage, at: float) -> None:
+    brake = HarmBrake()
+    brake.usage(seen, now=NOW)
+    assert brake.others_refused_at == at
+
+
+@pytest.mark.parametrize(
+    ("refused", "ours", "at"),
+    [
+        pytest.param(50, 0, NOW, id="others"),
+        pytest.param(50, 50, 0.0, id="our own"),
+        pytest.param(None, 0, 0.0, id="nobody counts"),
+    ],
+)
+def test_so_does_a_minute_of_the_metric(refused: int | None, ours: int, at: float) -> None:
+    brake = HarmBrake()
+    brake.minute(minute(NOW, accepted=950, refused=refused), ours=ours)
+    assert brake.others_refused_at == at
+
+
+def test_the_newest_refusal_counts_in_whatever_order_they_are_told() -> None:
+    brake = HarmBrake()
+    for at in (NOW - 30, NOW - 5, NOW - 5, NOW - 60):
+        brake.others_refused(at=at)
+    assert brake.others_refused_at == NOW - 5

@@ -223,26 +223,12 @@ def test_a_successor_goes_on_where_another_process_was() -> None:
     for load in [0.2, 1.4] * 30:
         before.bursts.add(load)
     stream = EventStream()
-    before.refused(at=NOW - 60)
-    stream.go_on_from(
-        gain=1.0,
-        until=before.until,
-        bursts=before.bursts.evidence,
-        refused_at=before.refused_at,
-    )
-    assert stream.refused_at == NOW - 60
+    stream.go_on_from(gain=1.0, until=before.until, bursts=before.bursts.evidence)
     assert stream.alive(NOW)
     assert stream.until == NOW - 3
     assert stream.bursts.deviation == pytest.approx(0.6)
     stream.read(NOW)
     assert stream.horizon(NOW) == NOW, "what was read there says nothing of how late it comes here"
-
-
-def test_the_newest_refusal_of_others_counts_however_often_it_is_told() -> None:
-    stream = EventStream()
-    for at in (NOW - 30, NOW - 5, NOW - 5, NOW - 60):
-        stream.refused(at=at)
-    assert stream.refused_at == NOW - 5
 
 
 def test_a_stream_that_was_not_believed_is_not_by_a_successor() -> None:

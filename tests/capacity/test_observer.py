@@ -9,7 +9,6 @@ import pytest
 from ptu_optimizer.capacity.observer import ASSUMED_DEPTH_SECONDS, Basis, LevelObserver
 from ptu_optimizer.capacity.usage import WINDOW_SECONDS, window_start
 from tests.support.signals import (
-    GATEWAY,
     MODEL,
     NOW,
     RATE,
@@ -171,25 +170,6 @@ def test_by_events_that_are_two_seconds_late_the_level_is_known_within_a_second_
             errors.append(abs(at(made, now) - bucket))
     assert made.basis(now) is Basis.EVENTS
     assert sum(errors) / len(errors) < 1.0
-
-
-@pytest.mark.parametrize(
-    ("source", "told"), [(GATEWAY, NOW - 1.0), (THERE, 0.0)], ids=["others", "our own"]
-)
-def test_that_others_were_refused_is_remembered_and_handed_over(source: str, told: float) -> None:
-    made = observer()
-    seen = usage({NOW - 2: 1.0, NOW - 0.5: 1.0}, refused={NOW - 3: 1, NOW - 1: 4}, source=source)
-    made.usage(seen, NOW)
-    assert made.events.refused_at == told
-    successor = observer()
-    successor.succeed(learned(others_refused_at=made.events.refused_at), NOW)
-    assert successor.events.refused_at == made.events.refused_at
-
-
-def test_a_refusal_of_a_clock_that_is_ahead_is_of_now() -> None:
-    made = observer()
-    made.usage(usage({}, refused={NOW + 3_600: 1}), NOW)
-    assert made.events.refused_at == NOW
 
 
 # --- minutes --------------------------------------------------------------------------------------
