@@ -11,10 +11,11 @@ import math
 from enum import StrEnum
 
 from .belief import Learned
-from .course import Anchor, Course, Flows
+from .course import Course, Flows
 from .depth import BucketDepth
 from .drain import Drain
 from .event_stream import EVENTS_SILENT_SECONDS, EventStream
+from .full_moments import FullMoments
 from .header_timing import HeaderTiming
 from .metric import MINUTE_SECONDS, Minute
 from .metric_meaning import Meaning, MetricMeaning
@@ -66,9 +67,7 @@ class LevelObserver:
         self._at = -math.inf
         self._sent_at = self._sending_since = -math.inf
         """Our newest send or correction, and the first one without a pause before it."""
-        self._full_at = -math.inf
-        self._question: tuple[float, Anchor] | None = None
-        """A 429 that surprised us: when, and what was certain before."""
+        self._full = FullMoments()
         self._header_load = HeaderLoad()
         self._drain = Drain()
         self.costs = MinuteCosts()
@@ -196,8 +195,8 @@ class LevelObserver:
         self.advance(now)
         retry = max(0.0, (reading.until or now) - now)
         by_header = self.basis(now) is Basis.HEADER
-        if not by_header and self._question is None:
-            self._question = (now, self._course.anchor)
+        if not by_header:
+            self._full.seen(now, certain=self._course.anchor)
         full = max(ASSUMED_DEPTH_SECONDS, 0.0 if by_header else self.level)
         self.level = full + retry
         self._course.told(now, self.level)
@@ -220,6 +219,9 @@ class LevelObserver:
             # up to the middle of the newest window: more of that one may come
             newest = max(window.start for window in usage.windows)
             self.events.heard(now, until=newest + WINDOW_SECONDS / 2)
+            refused = max((w.start for w in usage.windows if w.refused), default=-math.inf)
+            if self.basis(now) is not Basis.HEADER:
+                self._full.seen(min(now, refused + WINDOW_SECONDS), certain=self._course.anchor)
 
     def reserved_elsewhere(self, now: float) -> float:
         """Reserved by calls under way that other processes of ours have sent, seconds of drain."""
@@ -280,15 +282,14 @@ class LevelObserver:
         return self._course.level_at(end, self._flows(known_until=known_until))
 
     def _answer(self, horizon: float) -> None:
-        """Now that all inflow up to a 429 is known: what remains is a drain believed too high."""
-        if self._question is None or self._question[0] > horizon:
+        """Now that all inflow up to a refusal is known: what is missing is a drain believed too
+        high."""
+        full = self._full.due(known_until=horizon)
+        if full is None:
             return
-        at, anchor = self._question
-        self._question = None
-        played = self._course.play(anchor, at, self._flows(known_until=horizon, others=0.0))
-        missing = ASSUMED_DEPTH_SECONDS - played.level
-        self._drain.learn_from_refusal(missing, seconds=at - self._full_at)
-        self._full_at = at
+        flows = self._flows(known_until=horizon, others=0.0)
+        missing = ASSUMED_DEPTH_SECONDS - self._course.play(full.certain, full.at, flows).level
+        self._drain.learn_from_refusal(missing, seconds=full.since_last)
 
     def _learn_from(self, minute: Minute, interactive: float) -> None:
         """Hold what was played of that minute against what the metric says of it.

@@ -246,3 +246,27 @@ def test_a_refusal_that_nobody_expected_is_a_drain_believed_too_high(
     assert made.drain == 1.0
     made.minute(minute(full, load=others), full + 60)
     assert (made.drain < 1.0) is slower
+
+
+@pytest.mark.parametrize(
+    ("others", "slower"),
+    [
+        pytest.param(0.4, True, id="nearly empty as played: a part has not been drained"),
+        pytest.param(1.5, False, id="full as played: nothing to explain"),
+    ],
+)
+def test_so_is_a_refusal_of_others_that_usage_events_tell(others: float, slower: bool) -> None:
+    """Two seconds late; it is answered when all events up to it are there."""
+    made, refused_at = observer(), NOW + 40
+    for second in range(60):
+        start = NOW + second
+        seen = usage(
+            {start: others / 2, start + 0.5: others / 2},
+            refused={start: 3 if start == refused_at else 0},
+            record=str(second),
+        )
+        made.usage(seen, start + 2)
+        made.tick(start + 2)
+        if start + 2 < refused_at:
+            assert made.drain == 1.0
+    assert (made.drain < 1.0) is slower
