@@ -62,7 +62,7 @@ WRONG: tuple[Wrong, ...] = (
     *_both(
         "capacity setting 30 % too high",
         (0.95, 0.005),
-        (0.93, 0.02),
+        (0.92, 0.01),
         Conditions(capacity_factor=1.3),
     ),
     *_both(
@@ -145,7 +145,7 @@ WRONG: tuple[Wrong, ...] = (
     ),
     *_both(
         "max_tokens ten times the use",
-        (0.93, 0.005),
+        (0.88, 0.005),
         (0.93, 0.006),
         Conditions(reserve_factor=10),
     ),
@@ -158,14 +158,14 @@ WRONG: tuple[Wrong, ...] = (
     *_both(
         "half of the PTUs go",
         (0.95, 0.005),
-        (0.93, 0.02),
+        (0.93, 0.01),
         Conditions(),
         A_DOUBLE_HALVED,
     ),
     *_both(
         "a tenth of the size",
-        (0.85, 0.015),
-        (0.85, 0.01),
+        (0.80, 0.02),
+        (0.80, 0.02),
         Conditions(),
         A_TENTH,
     ),
