@@ -27,6 +27,11 @@ AFTER_REFUSAL_SECONDS = 2.0
 PROBE_SECONDS = 2.0
 """With nothing under way and nothing heard for so long, one call is a probe."""
 
+HEADER_PROBE_SECONDS = 10.0
+HEADER_LOST_SECONDS = 60.0
+"""Headers end when we do not call. Where nothing but the metric is left for that reason, one call
+after so long is a probe; not where our last calls had no header for so long."""
+
 PROBE_BELOW_SECONDS = 5.0
 """A level that is believed higher than this is waited for, not probed."""
 
@@ -66,6 +71,8 @@ class LevelController:
         self._used_share = 0.8
         self._closed_until = 0.0
         self._sent_at = -math.inf
+        """As far as its answer may still tell something."""
+        self._called_at = -math.inf
 
     # --- the decision ---------------------------------------------------------------------------
 
@@ -91,6 +98,8 @@ class LevelController:
                 retry_at=min(brake.until or math.inf, now + BLIND_LOOK_SECONDS),
             )
         if basis is Basis.METRIC:
+            if self._header_is_a_call_away(now, priority):
+                return Admit("this deployment tells its level: a probe")
             return self._by_minutes(now, work / self._rate, priority)
         if basis is Basis.NOTHING:
             return self._blind(now)
@@ -152,6 +161,16 @@ class LevelController:
         wait = missing / rate if rate > 0.0 else BLIND_LOOK_SECONDS
         return Wait(why, closed=False, retry_at=now + min(max(wait, 0.02), BLIND_LOOK_SECONDS))
 
+    def _header_is_a_call_away(self, now: float, priority: str) -> bool:
+        """Whether the level is not told only because nothing was sent: the limits below are for the
+        others' load, and would keep it so for as long as that is high."""
+        return (
+            self._in_flight == 0
+            and now - self._called_at > HEADER_PROBE_SECONDS
+            and self._called_at - self._observer.header_at < HEADER_LOST_SECONDS
+            and self._limits[priority].allowed(0.0) > 0
+        )
+
     def _blind(self, now: float) -> Verdict:
         if self._in_flight == 0 and now - self._sent_at > PROBE_SECONDS:
             return Admit("nothing is known: a probe")
@@ -197,7 +216,7 @@ class LevelController:
         self._pace.spend(amount)
         self._in_flight += 1
         self._reserved += amount
-        self._sent_at = now
+        self._sent_at = self._called_at = now
 
     def ended(self, *, now: float, reserved: float, used: float | None) -> None:
         amount = reserved / self._rate

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from ptu_optimizer.capacity.admission import Admit, SlowDownLimits, Verdict, Wait
 from ptu_optimizer.capacity.controller import (
     AFTER_REFUSAL_SECONDS,
+    HEADER_LOST_SECONDS,
+    HEADER_PROBE_SECONDS,
     PROBE_BELOW_SECONDS,
     PROBE_SECONDS,
     LevelController,
@@ -357,6 +359,60 @@ def test_a_level_that_is_not_heard_of_for_a_while_is_probed(value: float, probes
     later = NOW + PROBE_SECONDS + 0.001
     assert isinstance(ask(made, now=later - 0.01), Wait)
     assert isinstance(ask(made, now=later), Admit) is probes
+
+
+HIGH_LOAD = 0.9
+"""Of the others: above the upper limit, which is for the load where only minutes are known."""
+
+
+def closed_by_the_metric(*, header_at: float = NOW, called_at: float = NOW) -> LevelController:
+    """After a call at `called_at`; the others' load is too high by the metric."""
+    made = controller()
+    if header_at > -math.inf:
+        made.observe(level(0.5, at=header_at), now=max(NOW, header_at))
+    made.sent(now=called_at, work=WORK)
+    made.ended(now=called_at, reserved=WORK, used=WORK)
+    later = max(header_at, called_at) + HEADER_TTL + HEADER_PROBE_SECONDS
+    for number in range(3):
+        made.observe(minute(later - 60 * number, load=HIGH_LOAD), now=later)
+    return made
+
+
+def test_a_level_that_is_told_by_headers_is_probed_where_only_the_metric_is_left() -> None:
+    """Found in a trace: a burst closed the gate at the upper limit, the header grew old, and the
+    limit then held for the others' load, for as long as that was high."""
+    made, later = closed_by_the_metric(), NOW + HEADER_TTL + HEADER_PROBE_SECONDS
+    assert made.belief(now=later).source == "azure monitor"
+    assert "tells its level" in ask(made, now=later).why
+    made.sent(now=later, work=WORK)
+    assert isinstance(ask(made, now=later + 5), Wait), "one at a time"
+    made.observe(level(0.05, at=later + 6), now=later + 6)
+    made.ended(now=later + 6, reserved=WORK, used=WORK)
+    assert "by header" in ask(made, now=later + 6).why, "and the others' load closes nothing more"
+
+
+@pytest.mark.parametrize("used", [0.0, WORK], ids=["refused", "answered without a header"])
+def test_such_probes_keep_their_distance(used: float) -> None:
+    made, later = closed_by_the_metric(), NOW + HEADER_TTL + HEADER_PROBE_SECONDS
+    made.sent(now=later, work=WORK)
+    made.ended(now=later, reserved=WORK, used=used)
+    assert isinstance(ask(made, now=later + HEADER_PROBE_SECONDS), Wait)
+    assert isinstance(ask(made, now=later + HEADER_PROBE_SECONDS + 0.01), Admit)
+
+
+@pytest.mark.parametrize(
+    ("header_at", "called_at"),
+    [
+        pytest.param(-math.inf, NOW, id="it never told any"),
+        pytest.param(NOW - HEADER_LOST_SECONDS, NOW, id="it has stopped telling"),
+    ],
+)
+def test_where_no_header_is_to_be_had_the_metric_alone_decides(
+    header_at: float, called_at: float
+) -> None:
+    made = closed_by_the_metric(header_at=header_at, called_at=called_at)
+    later = called_at + HEADER_TTL + HEADER_PROBE_SECONDS
+    assert "at or above the upper limit" in refusal(made, now=later).why
 
 
 # --- what is believed -----------------------------------------------------------------------------
