@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, Self
 
 from .metric_meaning import Meaning
@@ -70,11 +70,14 @@ class Learned:
     burst_evidence: tuple[float, ...] = ()
     """How the others' load varies, from usage events: `others.Spread.evidence`."""
     others_refused_at: float = 0.0
-    """When others were refused last, by usage events, epoch seconds; 0 if never."""
+    """When others were refused last, by usage events or the metric, epoch seconds; 0 if never."""
+    own_refused: tuple[tuple[int, float], ...] = ()
+    """How many of all of our calls were answered 429, by minute as in `own_minutes`."""
 
     def __post_init__(self) -> None:
         numbers = {name: getattr(self, name) for name in _NUMBERS}
         numbers |= {f"cost of minute {number}": cost for number, cost in self.own_minutes}
+        numbers |= {f"429s of minute {number}": count for number, count in self.own_refused}
         if self.depth_seconds is not None:
             numbers["depth_seconds"] = self.depth_seconds
         for name, value in numbers.items():
@@ -93,12 +96,16 @@ class Learned:
     def from_record(cls, record: Mapping[str, Any]) -> Self:
         """Raises InvalidReading, also for a record that lacks a part."""
         try:
-            values = {one.name: record[one.name] for one in fields(cls)}
-            values["own_minutes"] = tuple(
-                (int(number), float(used)) for number, used in record["own_minutes"]
-            )
-            for name in ("depth_evidence", "burst_evidence"):
-                values[name] = tuple(map(float, record[name]))
+            # a version before this one may have written it, without what is new
+            values = {
+                one.name: record[one.name]
+                for one in fields(cls)
+                if one.default is MISSING or one.name in record
+            }
+            for name in values.keys() & {"own_minutes", "own_refused"}:
+                values[name] = tuple((int(number), float(of)) for number, of in values[name])
+            for name in values.keys() & {"depth_evidence", "burst_evidence"}:
+                values[name] = tuple(map(float, values[name]))
             return cls(**values)
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidReading(str(error)) from None

@@ -73,6 +73,8 @@ class LevelController:
         self._sent_at = -math.inf
         """As far as its answer may still tell something."""
         self._called_at = -math.inf
+        self._answered_at = -math.inf
+        """Our newest call that was answered, and could have told a header."""
 
     # --- the decision ---------------------------------------------------------------------------
 
@@ -167,7 +169,7 @@ class LevelController:
         return (
             self._in_flight == 0
             and now - self._called_at > HEADER_PROBE_SECONDS
-            and self._called_at - self._observer.header_at < HEADER_LOST_SECONDS
+            and self._answered_at - self._observer.header_at < HEADER_LOST_SECONDS
             and self._limits[priority].allowed(0.0) > 0
         )
 
@@ -225,10 +227,12 @@ class LevelController:
         self._reserved = max(0.0, self._reserved - amount)
         self._observer.own(now, cost - amount)
         self._pace.spend(cost - amount)
+        if used:
+            self._answered_at = now
         if cost > 0.0:
             self._observer.costs.ended(now, cost)
         if cost == 0.0:
-            # it never ran, or was refused at once: it has told nothing, so another may probe
+            # it never ran, was refused, or failed: it has told nothing, so another may probe
             self._sent_at = -math.inf
         if used and amount > 0.0:
             self._used_share += LEARNING_RATE * (min(1.0, cost / amount) - self._used_share)
@@ -309,6 +313,7 @@ class LevelController:
             metric_meaning=observer.meaning.meaning.value,
             header_at_admission=observer.timing.at_admission,
             own_minutes=observer.costs.own_minutes,
+            own_refused=observer.costs.own_refused_minutes,
             depth_seconds=observer.depth.seconds,
             depth_evidence=observer.depth.evidence,
             level=observer.level,

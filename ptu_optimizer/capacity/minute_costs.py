@@ -26,6 +26,7 @@ class MinuteCosts:
         """What another process knew of all of ours: the same calls, counted there."""
         self._told: dict[int, float] = {}
         self._refused: dict[int, float] = {}
+        self._refused_taken_over: dict[int, float] = {}
         self._counted: dict[tuple[str, float], tuple[int, float, int]] = {}
         """What each record said of a window: one that comes again replaces what it said."""
 
@@ -61,7 +62,8 @@ class MinuteCosts:
 
     def own_refused(self, number: int) -> int:
         """How many of our calls were answered 429 in that minute, here and in other processes."""
-        return round(self._refused.get(number, 0.0))
+        known = max(self._refused.get(number, 0.0), self._refused_taken_over.get(number, 0.0))
+        return round(known)
 
     @property
     def own_minutes(self) -> tuple[tuple[int, float], ...]:
@@ -69,9 +71,19 @@ class MinuteCosts:
         numbers = sorted(self._own.keys() | self._taken_over.keys())[-KEPT_MINUTES:]
         return tuple((number, self._own_cost(number)) for number in numbers)
 
-    def take_over(self, minutes: Iterable[tuple[int, float]]) -> None:
+    @property
+    def own_refused_minutes(self) -> tuple[tuple[int, float], ...]:
+        """The same of our calls that were answered 429: minutes that had some."""
+        numbers = sorted(self._refused.keys() | self._refused_taken_over.keys())[-KEPT_MINUTES:]
+        counts = ((number, float(self.own_refused(number))) for number in numbers)
+        return tuple((number, count) for number, count in counts if count > 0.0)
+
+    def take_over(
+        self, minutes: Iterable[tuple[int, float]], *, refused: Iterable[tuple[int, float]] = ()
+    ) -> None:
         """What another process knew of our calls."""
         self._taken_over = dict(minutes)
+        self._refused_taken_over = dict(refused)
 
     def _own_cost(self, number: int) -> float:
         """Where both know something of a minute, the more complete."""

@@ -168,7 +168,7 @@ class LevelObserver:
         self._header_load.usual = min(1.0, learned.usual_load)
         self._header_load.now = self._header_load.usual
         self.timing.at_admission = learned.header_at_admission
-        self.costs.take_over(learned.own_minutes)
+        self.costs.take_over(learned.own_minutes, refused=learned.own_refused)
         self.meaning.meaning = Meaning(learned.metric_meaning)
 
     def header(self, reading: Reading, now: float) -> None:
@@ -285,11 +285,13 @@ class LevelObserver:
         """Now that all inflow up to a refusal is known: what is missing is a drain believed too
         high."""
         full = self._full.due(known_until=horizon)
-        if full is None:
-            return
+        if full is None or self._at - full.certain.at > KEEP_SECONDS:
+            return  # what went in so long ago is forgotten
         flows = self._flows(known_until=horizon, others=0.0)
         missing = ASSUMED_DEPTH_SECONDS - self._course.play(full.certain, full.at, flows).level
         self._drain.learn_from_refusal(missing, seconds=full.since_last)
+        if missing > 0.0 and self._course.anchor.at < full.at:
+            self._correct(missing)  # or the next refusal would find the same again
 
     def _learn_from(self, minute: Minute, interactive: float) -> None:
         """Hold what was played of that minute against what the metric says of it.

@@ -58,7 +58,7 @@ class Uncertainty:
     at_admission: bool
     burst_deviation: float
     refused_ago: float = math.inf
-    """Seconds since others were refused, as usage events tell."""
+    """Seconds since others were refused, as usage events or the metric tell."""
 
 
 def target(known: Uncertainty) -> float:

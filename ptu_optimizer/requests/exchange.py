@@ -122,12 +122,9 @@ class CapacityExchange:
             while self._running:
                 self._wanted.clear()
                 await self._each(_Link.once)
-                concerned = [one for one in self._links if one.leadership.soonest() is not None]
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._until_next()):
                         await self._wanted.wait()
-                for link in concerned:
-                    link.leadership.tell()  # a handover is on time, before anything is read
             # who comes in while we leave finds this task still there, and must not wait in vain
             await self._each(_Link.leave)
 

@@ -223,7 +223,8 @@ class Gate:
         now = self._clock.monotonic()
         looks = [self._look_at(waiter, now) for waiter in self._standing if not waiter.gone]
         if None in looks:
-            self._pump()  # who stood behind them may pass
+            # who stood behind them may pass; later, so that this looks again whatever comes of it
+            asyncio.get_running_loop().call_soon(self._pump)
         return min((again for again in looks if again is not None), default=None)
 
     def _look_at(self, waiter: _Waiter, now: float) -> float | None:

@@ -14,8 +14,8 @@ _log = logger("lane")
 _CONFIGURATION = frozenset({401, 403, 404})
 """Refusals that say something of the settings, not of the request."""
 
-_MAY_STILL_RUN = frozenset({None, 408, 504})
-"""Without an answer, or with one that tells only that there was none in time, a call may go on. Any
+_MAY_STILL_RUN = frozenset({None, 408, 502, 504})
+"""Without an answer, or with one that tells only that a gateway had none, a call may go on. Any
 other error has ended it: what it had done until then is not told, and found by the metric."""
 
 SPILLED_PAUSE_SECONDS = 1.0

@@ -35,7 +35,8 @@ class Patience:
         """
         if not ours:
             left = came + self.turn_seconds - now
-            return left, min(left, max(LOOK_SECONDS, self.hold_seconds))
+            shortest = min(self.hold_seconds, self.until - came)
+            return left, min(left, max(LOOK_SECONDS, shortest))
         left = self.until + max(0.0, turn_since - came) - now
         if closed_since is not None:
             left = min(left, max(came, closed_since, turn_since) + self.hold_seconds - now)

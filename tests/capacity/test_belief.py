@@ -41,6 +41,7 @@ def test_what_was_learned_survives_its_record(
         drain=drain,
         metric_meaning=meaning,
         own_minutes=tuple(minutes),
+        own_refused=tuple(minutes),
         depth_seconds=depth,
         depth_evidence=evidence,
         burst_evidence=evidence,
@@ -86,9 +87,16 @@ def test_a_record_that_makes_no_sense_is_refused(change: dict[str, Any]) -> None
         Learned.from_record(record | change)
 
 
-@pytest.mark.parametrize("lost", ["deployment", "source", "drain", "own_minutes"])
+@pytest.mark.parametrize("lost", ["deployment", "source", "drain", "usual_load"])
 def test_a_record_that_lacks_a_part_is_refused(lost: str) -> None:
     record = learned(at=NOW).record(record_id="learned", ttl_seconds=86_400)
     del record[lost]
     with pytest.raises(InvalidReading, match=lost):
         Learned.from_record(record)
+
+
+def test_a_record_of_a_version_that_knew_less_is_read() -> None:
+    record = learned().record(record_id="learned", ttl_seconds=86_400)
+    for name in ("others_refused_at", "own_refused", "depth_evidence", "own_minutes"):
+        del record[name]
+    assert Learned.from_record(record) == learned()

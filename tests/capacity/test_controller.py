@@ -400,6 +400,17 @@ def test_such_probes_keep_their_distance(used: float) -> None:
     assert isinstance(ask(made, now=later + HEADER_PROBE_SECONDS + 0.01), Admit)
 
 
+def test_a_probe_that_was_refused_after_a_long_silence_is_not_the_last_one() -> None:
+    made, later = closed_by_the_metric(), NOW + 180
+    for number in range(3):
+        made.observe(minute(later - 60 * number, load=HIGH_LOAD), now=later)
+    for _ in range(3):
+        assert isinstance(ask(made, now=later), Admit)
+        made.sent(now=later, work=WORK)
+        made.ended(now=later, reserved=WORK, used=0.0)
+        later += HEADER_PROBE_SECONDS + 1
+
+
 @pytest.mark.parametrize(
     ("header_at", "called_at"),
     [
@@ -595,6 +606,23 @@ def admitted_work(made: LevelController) -> float:
         made.sent(now=NOW, work=work)
         made.ended(now=NOW, reserved=work, used=work)
     raise AssertionError("it admits without end")
+
+
+def test_who_takes_over_does_not_take_our_429s_for_harm() -> None:
+    """A minute of the metric comes minutes after them."""
+    first = controller(throttled(at=NOW - 90, until=NOW - 89), now=NOW - 90)
+    for _ in range(4):
+        first.observe(throttled(at=NOW - 85, until=NOW - 80), now=NOW - 85)
+    handed_over = first.learned(now=NOW - 30)
+    assert handed_over is not None
+    told = minute(NOW - 60, accepted=995, refused=round(sum(c for _, c in handed_over.own_refused)))
+    successor = controller(replace(handed_over, source=THERE), told)
+    found = successor.learned(now=NOW)
+    assert found is not None
+    assert found.others_refused_at == 0.0
+    stranger = controller(told).learned(now=NOW)
+    assert stranger is not None
+    assert stranger.others_refused_at == NOW - 60
 
 
 # --- in the large ---------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import random
 import pytest
 
 from ptu_optimizer.capacity.observer import ASSUMED_DEPTH_SECONDS, Basis, LevelObserver
+from ptu_optimizer.capacity.timeline import KEEP_SECONDS
 from ptu_optimizer.capacity.usage import WINDOW_SECONDS, window_start
 from tests.support.signals import (
     MODEL,
@@ -270,3 +271,30 @@ def test_so_is_a_refusal_of_others_that_usage_events_tell(others: float, slower:
         if start + 2 < refused_at:
             assert made.drain == 1.0
     assert (made.drain < 1.0) is slower
+
+
+def test_refusals_that_go_on_are_not_put_down_to_the_drain_again_and_again() -> None:
+    """Nobody knows how full it was before the first one: that is missing once, not every time."""
+    made = observer()
+    for second in range(60):
+        start = NOW + second
+        made.usage(
+            usage(
+                {start: 0.5, start + 0.5: 0.5},
+                refused={start: int(second % 6 == 5)},
+                record=str(second),
+            ),
+            start + 2,
+        )
+        made.tick(start + 2)
+    assert made.drain > 0.9
+    assert made.level > 5.0, "it was full"
+
+
+def test_a_refusal_of_long_ago_of_which_all_is_forgotten_teaches_nothing() -> None:
+    made = observer()
+    made.usage(usage({NOW: 0.4}, refused={NOW: 1}), NOW + 2)
+    later = NOW + 2 * KEEP_SECONDS
+    made.usage(usage({later: 0.4}, record="2"), later + 2)
+    made.tick(later + 2)
+    assert made.drain == 1.0
