@@ -20,6 +20,7 @@ from .capacity.pay_as_you_go import TOKENS, PayAsYouGo
 from .capacity.usage_events import UsageEvents
 from .capacity.what_changes import Terms
 from .clock import Clock, SystemClock
+from .errors import BadSettings
 from .requests.alert_callers import CallerCheck, KeyIsEnough, PlatformCheck, TokenCheck
 from .requests.alerts import Alerts
 from .requests.attempt import Attempts
@@ -30,6 +31,7 @@ from .requests.exchange import CapacityExchange
 from .requests.flow_reports import FlowReports
 from .requests.gate import Gate
 from .requests.health import Health
+from .requests.id_keys import FixedIds, Ids, RotatingIds
 from .requests.ids import IdMint
 from .requests.inputs import Inputs
 from .requests.intake import Intake, IntakeLimits
@@ -46,8 +48,18 @@ from .requests.urgency import Urgency
 from .requests.usage_feed import UsageFeed
 from .requests.watermark import Watermark
 from .services import AzureServices, Places, Services, entra_tokens
-from .settings import Deployment, Settings, load_settings
-from .telemetry import quiet_sdks
+from .settings import (
+    Deployment,
+    Settings,
+    SettingsError,
+    alerts_need_the_function_key,
+    load_settings,
+)
+from .telemetry import logger, quiet_sdks
+
+_log = logger("settings")
+
+__all__ = ["Application", "alerts_need_the_function_key", "application", "places"]
 
 ControllerChoice = Callable[[str, Controller], Controller]
 """From a deployment's name and its own controller to the one that is used."""
@@ -80,7 +92,7 @@ class Application:
     def intake(self) -> Intake:
         s = self.settings
         return Intake(
-            mint=self._mint,
+            ids=self._ids,
             groups=self._services.groups,
             blobs=self._services.blobs,
             publisher=self._services.hubs,
@@ -104,7 +116,7 @@ class Application:
     @cached_property
     def status(self) -> RequestStatus:
         return RequestStatus(
-            mint=self._mint,
+            ids=self._ids,
             ledger=self._ledger,
             blobs=self._services.blobs,
             projections=Projections(
@@ -127,7 +139,7 @@ class Application:
             timing=self._timing,
         )
         return Dispatcher(
-            mint=self._mint,
+            ids=self._ids,
             lanes=self._lanes,
             attempts=Attempts(
                 ledger=self._ledger,
@@ -163,7 +175,7 @@ class Application:
     @cached_property
     def sweep(self) -> Sweep:
         return Sweep(
-            mint=self._mint,
+            ids=self._ids,
             groups=self._services.groups,
             store=self._services.ledger,
             ledger=self._ledger,
@@ -266,7 +278,8 @@ class Application:
                 "event_hubs": lambda: self._services.hubs.ping("requests"),
                 "cosmos": self._services.groups.ping,
                 "blobs": self._services.blobs.ping,
-            }
+            },
+            ids=self._ids,
         )
 
     def now(self) -> float:
@@ -291,8 +304,11 @@ class Application:
         return Urgency(soon=s.soon_seconds, spillover_lead=s.spillover_lead_seconds)
 
     @cached_property
-    def _mint(self) -> IdMint:
-        return IdMint(self.settings.request_id_key.get_secret_value().encode())
+    def _ids(self) -> Ids:
+        key = self.settings.request_id_key
+        if key is not None:
+            return FixedIds(IdMint(key.get_secret_value().encode()))
+        return RotatingIds(reader=self._services.id_keys, clock=self._clock)
 
     @cached_property
     def _ledger(self) -> Ledger:
@@ -373,9 +389,21 @@ SWEEP_PAUSE_SECONDS = 60.0
 
 @cache
 def application() -> Application:
-    """The application of this process. Raises SettingsError, which stops the start-up."""
+    """The application of this process. Raises BadSettings: every trigger works as soon as its
+    settings do, and the host finds all functions in any case."""
     quiet_sdks()
-    return Application(load_settings())
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        told("; ".join(error.complaints))
+        raise BadSettings(error.names) from None
+    return Application(settings)
+
+
+@cache
+def told(complaints: str) -> None:
+    """Tell the log once in a process, since every call meets the same settings."""
+    _log.error("the settings are not usable", extra={"complaints": complaints})
 
 
 def places(s: Settings) -> Places:
@@ -393,6 +421,7 @@ def places(s: Settings) -> Places:
         openai_api_version=s.azure_openai_api_version,
         openai_connections=s.max_concurrent_calls
         * (len(s.deployments) + len(s.spillover_deployments)),
+        request_id_key_uri=s.request_id_key_uri,
         monitor_endpoint=s.azure_monitor_endpoint,
         openai_resource_id=s.azure_openai_resource_id,
         deployments=tuple(d.name for d in s.deployments),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -51,6 +51,21 @@ def unavailable(message: str, *, code: str, retry_after_seconds: int = 5) -> App
         code=code,
         headers={"Retry-After": str(retry_after_seconds)},
     )
+
+
+class BadSettings(AppError):
+    """The app cannot work with its settings. Anybody may read it: it names the settings only."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(
+            f"The settings of the app are not usable: {', '.join(names)}. "
+            "Its log says what each should look like.",
+            status=503,
+            kind="service_unavailable",
+            code="bad_settings",
+            details=[{"setting": name} for name in names],
+            headers={"Retry-After": "60"},
+        )
 
 
 class DependencyUnavailable(Exception):

@@ -26,6 +26,7 @@ from .adapters.event_hubs import EventHubs
 from .adapters.identity import Identity
 from .clock import Clock, SystemClock
 from .requests.alert_callers import TokenVerifier
+from .requests.id_keys import KeyReader
 from .requests.ports import (
     BlobStore,
     CapacityStore,
@@ -40,6 +41,7 @@ from .requests.tokens import TokenEstimator
 
 if TYPE_CHECKING:
     from .adapters.azure_monitor import AzureMonitor
+    from .adapters.key_vault import KeyVaultKeys
 
 
 class Hubs(Publisher, HubReader, Protocol):
@@ -87,6 +89,9 @@ class Services(Protocol):
     @property
     def estimator(self) -> TokenEstimator: ...
 
+    @property
+    def id_keys(self) -> KeyReader: ...
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Places:
@@ -104,6 +109,7 @@ class Places:
     openai_api_version: str
     openai_connections: int
     """Most connections to the model at a time."""
+    request_id_key_uri: str | None
     monitor_endpoint: str
     openai_resource_id: str
     deployments: tuple[str, ...]
@@ -173,6 +179,13 @@ class AzureServices:
         return TokenEstimator()
 
     @cached_property
+    def id_keys(self) -> KeyVaultKeys:
+        # not loaded where the key stands in a setting
+        from .adapters.key_vault import KeyVaultKeys
+
+        return KeyVaultKeys(uri=self._places.request_id_key_uri or "", identity=self.identity)
+
+    @cached_property
     def identity(self) -> Identity:
         """For whatever has no key."""
         return Identity(client_id=self._places.client_id)
@@ -190,6 +203,8 @@ class AzureServices:
         await self._blob_client.close()
         if "monitor" in vars(self):  # not to load it just for this
             await self.monitor.close()
+        if "id_keys" in vars(self):
+            await self.id_keys.close()
         await self.identity.close()
 
     # --- clients ---------------------------------------------------------------------------------

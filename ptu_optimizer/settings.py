@@ -6,9 +6,12 @@ Field aliases are the names of the app settings. Connections follow the Function
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
+import orjson
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -19,7 +22,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from .capacity.work import Model, known_models
 
@@ -33,8 +37,32 @@ _CONNECTION_STRINGS = {
 _GUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 
 
+_REFERENCE = re.compile(r"(?i)@Microsoft\.(KeyVault|AppConfiguration)\(")
+"""How App Service writes a reference. One that it cannot resolve reaches the app as this text
+(learn, "Use Key Vault references as app settings"), which anybody can guess."""
+
+ALERT_AUTHENTICATION = "ALERT_AUTHENTICATION"
+
+
 class SettingsError(Exception):
-    """A setting is missing or malformed: start-up stops here."""
+    """Settings are missing or malformed.
+
+    `complaints` say of each what is wrong and what it should look like, `names` are the settings
+    alone. Neither holds a value of a secret.
+    """
+
+    def __init__(self, complaints: Sequence[str], names: Sequence[str]) -> None:
+        super().__init__("The settings are not usable:\n- " + "\n- ".join(complaints))
+        self.complaints = tuple(complaints)
+        self.names = tuple(dict.fromkeys(names))
+
+
+class _Misfit(ValueError):
+    """Settings that are well formed and do not go together. `names`: the ones to look at."""
+
+    def __init__(self, message: str, *names: str) -> None:
+        super().__init__(message)
+        self.names = names
 
 
 class Deployment(BaseModel):
@@ -168,18 +196,18 @@ class Settings(BaseSettings):
     )
 
     # --- deployments
-    deployments: Annotated[tuple[Deployment, ...], Field(min_length=1)] = Field(
+    deployments: Annotated[tuple[Deployment, ...], NoDecode, Field(min_length=1)] = Field(
         alias="DEPLOYMENTS",
         description="JSON array of the PTU deployments; the first is the default one",
         examples=['[{"name": "gpt-4.1-ptu", "model": "gpt-4.1", "ptus": 50}]'],
     )
-    spillover_deployments: tuple[SpilloverDeployment, ...] = Field(
+    spillover_deployments: Annotated[tuple[SpilloverDeployment, ...], NoDecode] = Field(
         (),
         alias="SPILLOVER_DEPLOYMENTS",
         description="JSON array of pay-as-you-go deployments that DEPLOYMENTS may spill over to",
         examples=['[{"name": "gpt-4.1-payg", "model": "gpt-4.1", "tpm": 100000, "rpm": 600}]'],
     )
-    models: dict[str, Model] = Field(
+    models: Annotated[dict[str, Model], NoDecode] = Field(
         default_factory=dict,
         alias="MODELS",
         description="JSON object of models that the built-in sizing table lacks",
@@ -187,11 +215,21 @@ class Settings(BaseSettings):
     )
 
     # --- requests
-    request_id_key: SecretStr = Field(
+    request_id_key_uri: str | None = Field(
+        None,
+        alias="REQUEST_ID_KEY_URI",
+        pattern=r"^https://[^/\s]+/secrets/[0-9A-Za-z-]+/?$",
+        description="URI, without a version, of the Key Vault secret that signs request ids; the "
+        "app reads it by its identity, and REQUEST_ID_KEY is not used",
+        examples=["https://NAME.vault.azure.net/secrets/request-id-key"],
+    )
+    request_id_key: SecretStr | None = Field(
+        None,
+        validate_default=True,
         alias="REQUEST_ID_KEY",
         min_length=16,
-        description="secret that signs request ids, at least 16 characters; changing it makes all "
-        "ids given out before unknown",
+        description="secret that signs request ids, at least 16 characters (or use "
+        "REQUEST_ID_KEY_URI); changing it makes all ids given out before unknown",
         examples=["the output of: openssl rand -base64 32"],
     )
     max_items: int = Field(
@@ -313,7 +351,7 @@ class Settings(BaseSettings):
         description="utilization from which no batch work is sent; 1.0 is 100 %",
         examples=["0.8"],
     )
-    priority_limits: dict[Literal["high", "normal"], PriorityLimits] = Field(
+    priority_limits: Annotated[dict[Literal["high", "normal"], PriorityLimits], NoDecode] = Field(
         default_factory=dict,
         alias="PRIORITY_LIMITS",
         description="JSON object of limits by priority that differ from LOWER_LIMIT and "
@@ -353,7 +391,7 @@ class Settings(BaseSettings):
     )
     alert_authentication: Literal["key", "entra", "platform"] = Field(
         "key",
-        alias="ALERT_AUTHENTICATION",
+        alias=ALERT_AUTHENTICATION,
         description="who may deliver alerts: who has the function key, whom the app's own check of "
         "an Entra token lets in, or whom App Service authentication names",
         examples=["key"],
@@ -394,6 +432,36 @@ class Settings(BaseSettings):
         examples=["30 */2 * * * *"],
     )
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _resolved(cls, value: Any, info: ValidationInfo) -> Any:
+        """With REQUEST_ID_KEY_URI the reference of an older release may stand beside it, resolved
+        or not: it is not looked at."""
+        if info.field_name == "request_id_key":
+            if "request_id_key_uri" not in info.data or info.data["request_id_key_uri"]:
+                return None
+            if value is None:
+                raise PydanticCustomError("missing", "it is missing")
+        if isinstance(value, str) and _REFERENCE.search(value):
+            raise PydanticCustomError(
+                "unresolved_reference",
+                "it is a reference that App Service could not resolve: the app's identity needs "
+                "the right to read what it names, and a restart",
+            )
+        return value
+
+    @field_validator(
+        "deployments", "spillover_deployments", "models", "priority_limits", mode="before"
+    )
+    @classmethod
+    def _from_json(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError:
+            raise PydanticCustomError("not_json", "it is not JSON") from None
+
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         for one, other in (
@@ -403,61 +471,75 @@ class Settings(BaseSettings):
         ):
             if getattr(self, one) is None and getattr(self, other) is None:
                 name, alternative = _alias(one), _alias(other)
-                raise ValueError(f"{name} or {alternative} must be set; {_looks(one)}")
+                raise _Misfit(f"{name} or {alternative} must be set; {_looks(one)}", name)
         if self.lower_limit >= self.upper_limit:
-            raise ValueError("LOWER_LIMIT must be below UPPER_LIMIT")
+            raise _Misfit(
+                "LOWER_LIMIT must be below UPPER_LIMIT",
+                "LOWER_LIMIT",
+                "UPPER_LIMIT",
+            )
         if self.default_deadline_seconds > self.hub_retention_seconds:
-            raise ValueError("DEFAULT_DEADLINE_SECONDS must not exceed HUB_RETENTION_SECONDS")
+            raise _Misfit(
+                "DEFAULT_DEADLINE_SECONDS must not exceed HUB_RETENTION_SECONDS",
+                "DEFAULT_DEADLINE_SECONDS",
+                "HUB_RETENTION_SECONDS",
+            )
         unknown = [d.model for d in self.deployments if d.model not in self.sizing]
         if unknown:
-            raise ValueError(
+            raise _Misfit(
                 f"DEPLOYMENTS names the unknown model {unknown[0]}; describe it in MODELS, "
-                f"which {_looks('models')}"
+                f"which {_looks('models')}",
+                "DEPLOYMENTS",
             )
         names = [d.name for d in self.deployments]
         if len(set(names)) != len(names):
-            raise ValueError("DEPLOYMENTS names a deployment twice")
+            raise _Misfit("DEPLOYMENTS names a deployment twice", "DEPLOYMENTS")
         if self.alert_authentication == "entra":
             for needed in ("alert_tenant_id", "alert_audience"):
                 if not getattr(self, needed):
-                    raise ValueError(
+                    raise _Misfit(
                         f"{_alias(needed)} must be set when ALERT_AUTHENTICATION is entra; it "
-                        f"{_looks(needed)}"
+                        f"{_looks(needed)}",
+                        _alias(needed),
                     )
         self._spillover_fits()
         return self
 
     def _spillover_fits(self) -> None:
+        both = ("DEPLOYMENTS", "SPILLOVER_DEPLOYMENTS")
         targets = {target.name: target for target in self.spillover_deployments}
         if len(targets) < len(self.spillover_deployments):
-            raise ValueError("SPILLOVER_DEPLOYMENTS names a deployment twice")
+            raise _Misfit("SPILLOVER_DEPLOYMENTS names a deployment twice", "SPILLOVER_DEPLOYMENTS")
         for deployment in self.deployments:
             if deployment.name in targets:
-                raise ValueError(
+                raise _Misfit(
                     f"{deployment.name} is in DEPLOYMENTS and in SPILLOVER_DEPLOYMENTS: it is "
-                    "provisioned or pay-as-you-go"
+                    "provisioned or pay-as-you-go",
+                    *both,
                 )
             if deployment.spillover is None:
                 continue
             target = targets.get(deployment.spillover)
             if target is None:
-                raise ValueError(
+                raise _Misfit(
                     f"DEPLOYMENTS lets {deployment.name} spill over to {deployment.spillover}, "
                     "which SPILLOVER_DEPLOYMENTS does not describe; it "
-                    f"{_looks('spillover_deployments')}"
+                    f"{_looks('spillover_deployments')}",
+                    *both,
                 )
             if deployment.model not in (target.model, *target.stands_in_for):
-                raise ValueError(
+                raise _Misfit(
                     f"DEPLOYMENTS lets {deployment.name} ({deployment.model}) spill over to "
                     f"{target.name}, whose model is {target.model}; if that is meant, add "
-                    f'"stands_in_for": ["{deployment.model}"] to it in SPILLOVER_DEPLOYMENTS'
+                    f'"stands_in_for": ["{deployment.model}"] to it in SPILLOVER_DEPLOYMENTS',
+                    *both,
                 )
 
     @field_validator("event_hubs", "cosmos", "storage")
     @classmethod
     def _names_its_parts(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        """Else a wrong string, or a Key Vault reference that was not resolved, is met by the first
-        request instead of here. Says nothing of what is in it."""
+        """Else a wrong string is met by the first request instead of here. Says nothing of what is
+        in it."""
         if value is not None and not _CONNECTION_STRINGS[str(info.field_name)].search(
             value.get_secret_value()
         ):
@@ -466,8 +548,8 @@ class Settings(BaseSettings):
 
     @field_validator("request_id_key")
     @classmethod
-    def _not_the_example(cls, value: SecretStr) -> SecretStr:
-        if value.get_secret_value().startswith("replace-me"):
+    def _not_the_example(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and value.get_secret_value().startswith("replace-me"):
             raise ValueError("this is the example's text, which everybody knows")
         return value
 
@@ -493,22 +575,49 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        lines = [_complaint(dict(entry)) for entry in error.errors(include_input=False)]
-        raise SettingsError("The settings are not usable:\n- " + "\n- ".join(lines)) from None
-    except ValueError as error:  # a JSON setting that is not JSON
-        raise SettingsError(f"The settings are not usable:\n- {_not_json(error)}") from None
+        entries = [dict(entry) for entry in error.errors(include_input=False)]
+    raise SettingsError(
+        [_complaint(entry) for entry in entries],
+        [name for entry in entries for name in _names(entry)],
+    )
+
+
+def alerts_need_the_function_key() -> bool:
+    """Whether the host asks for the key before an alert comes in. The host must know it while it
+    looks for functions, when other settings may be bad; a value that is none asks for the key."""
+    return os.environ.get(ALERT_AUTHENTICATION) not in {"entra", "platform"}
 
 
 def _complaint(entry: dict[str, Any]) -> str:
     location = entry["loc"]
     if not location:
         return str(entry["msg"]).removeprefix("Value error, ")
-    field = next(
-        (name for name, f in Settings.model_fields.items() if f.alias == location[0]), None
-    )
-    where = ".".join(map(str, location))
-    problem = "is missing" if entry["type"] == "missing" else f"is malformed: {entry['msg']}"
+    field = _field(location[0])
+    where = ".".join(map(str, (_alias(field) if field else location[0], *location[1:])))
+    match entry["type"]:
+        case "missing":
+            problem = "is missing"
+        case "not_json":
+            problem = "is not JSON"
+        case _:
+            problem = f"is malformed: {entry['msg']}"
     return f"{where} {problem}" + (f"; it {_looks(field)}" if field else "")
+
+
+def _names(entry: dict[str, Any]) -> tuple[str, ...]:
+    if entry["loc"]:
+        field = _field(entry["loc"][0])
+        return (_alias(field) if field else str(entry["loc"][0]),)
+    misfit = entry["ctx"]["error"]
+    return misfit.names if isinstance(misfit, _Misfit) else ()
+
+
+def _field(place: object) -> str | None:
+    """The field that a complaint is about: it has the alias, or its name if nothing was given."""
+    for name, info in Settings.model_fields.items():
+        if place in (info.alias, name):
+            return name
+    return None
 
 
 def _looks(field: str) -> str:
@@ -519,10 +628,3 @@ def _looks(field: str) -> str:
 
 def _alias(field: str) -> str:
     return str(Settings.model_fields[field].alias)
-
-
-def _not_json(error: ValueError) -> str:
-    for name, info in Settings.model_fields.items():
-        if f'"{name}"' in str(error) or f'"{info.alias}"' in str(error):
-            return f"{info.alias} is not JSON; it {_looks(name)}"
-    return str(error)

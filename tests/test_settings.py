@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 
 from ptu_optimizer.capacity.work import Model
-from ptu_optimizer.settings import Settings, SettingsError, load_settings
+from ptu_optimizer.settings import (
+    Settings,
+    SettingsError,
+    alerts_need_the_function_key,
+    load_settings,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 SECRET = "s3cr3t"
@@ -301,8 +306,108 @@ def test_settings_that_do_not_fit_together_are_named(changes: dict[str, str], sa
 
 
 def test_every_bad_setting_is_named_at_once() -> None:
-    message = complaint(COSMOS_DATABASE=None, MAX_ITEMS="x", AZURE_MONITOR_ENDPOINT="y")
-    assert message.count("\n- ") == 3
+    bad = {"COSMOS_DATABASE": None, "MAX_ITEMS": "x", "MODELS": "{", "REQUEST_ID_KEY": None}
+    with pytest.raises(SettingsError) as raised:
+        load(**bad)
+    assert len(raised.value.complaints) == str(raised.value).count("\n- ") == 4
+    assert set(raised.value.names) == bad.keys()
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        pytest.param({"DEPLOYMENTS": "[{}]"}, ["DEPLOYMENTS"], id="several faults in one setting"),
+        pytest.param(
+            {"LOWER_LIMIT": "0.9"}, ["LOWER_LIMIT", "UPPER_LIMIT"], id="two that do not fit"
+        ),
+        pytest.param(
+            spilling(PAYG, to="elsewhere"),
+            ["DEPLOYMENTS", "SPILLOVER_DEPLOYMENTS"],
+            id="a spillover that is not there",
+        ),
+        pytest.param({"EVENT_HUBS": None}, ["EVENT_HUBS"], id="one of a pair"),
+    ],
+)
+def test_an_error_has_the_names_of_the_settings_apart(
+    changes: dict[str, str | None], names: list[str]
+) -> None:
+    with pytest.raises(SettingsError) as raised:
+        load(**changes)
+    assert list(raised.value.names) == names
+
+
+# --- the key of request ids ----------------------------------------------------------------------
+
+KEY_URI = "https://kv-ptu.vault.azure.net/secrets/request-id-key"
+REFERENCE = f"@Microsoft.KeyVault(SecretUri={KEY_URI})"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param(None, id="no key"),
+        pytest.param(REFERENCE, id="a reference of the release before, not resolved"),
+        pytest.param("short", id="a key that would be refused"),
+        pytest.param(f"{SECRET} and at least sixteen", id="a reference that was resolved"),
+    ],
+)
+def test_with_its_uri_the_key_is_neither_used_nor_looked_at(key: str | None) -> None:
+    settings = load(REQUEST_ID_KEY_URI=KEY_URI, REQUEST_ID_KEY=key)
+    assert settings.request_id_key_uri == KEY_URI
+    assert settings.request_id_key is None
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        pytest.param("http://kv.vault.azure.net/secrets/key", id="not encrypted"),
+        pytest.param("https://kv.vault.azure.net", id="no secret"),
+        pytest.param(f"{KEY_URI}/0123456789abcdef0123456789abcdef", id="one version"),
+        pytest.param(REFERENCE, id="a reference"),
+    ],
+)
+def test_a_uri_that_is_none_is_the_only_complaint(uri: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        load(REQUEST_ID_KEY_URI=uri, REQUEST_ID_KEY=None)
+    assert raised.value.names == ("REQUEST_ID_KEY_URI",)
+
+
+REFERENCES = [
+    pytest.param(REFERENCE, id="Key Vault"),
+    pytest.param("@microsoft.keyvault(VaultName=v;SecretName=s)", id="in lower case"),
+    pytest.param(f"AccountName=n;AccountKey={REFERENCE}", id="within a value"),
+    pytest.param("@Microsoft.AppConfiguration(Endpoint=e; Key=k)", id="App Configuration"),
+]
+
+
+@pytest.mark.parametrize("value", REFERENCES)
+@pytest.mark.parametrize(
+    "name",
+    ["REQUEST_ID_KEY", "AZURE_OPENAI_API_KEY", "EVENT_HUBS", "COSMOS", "AzureWebJobsStorage"],
+)
+def test_a_reference_that_was_not_resolved_is_no_secret(name: str, value: str) -> None:
+    message = complaint(**{name: value})
+    assert f"{name} is malformed: it is a reference that App Service could not resolve" in message
+
+
+@pytest.mark.parametrize(
+    ("value", "needed"),
+    [
+        pytest.param(None, True, id="not set"),
+        pytest.param("key", True, id="key"),
+        pytest.param("entra", False, id="entra"),
+        pytest.param("platform", False, id="platform"),
+        pytest.param("Entra", True, id="another spelling"),
+        pytest.param("none", True, id="a word that is none"),
+        pytest.param("", True, id="empty"),
+    ],
+)
+def test_alerts_come_without_a_function_key_only_by_the_exact_word(
+    monkeypatch: pytest.MonkeyPatch, value: str | None, needed: bool
+) -> None:
+    if value is not None:
+        monkeypatch.setenv("ALERT_AUTHENTICATION", value)
+    assert alerts_need_the_function_key() is needed
 
 
 # --- secrets -------------------------------------------------------------------------------------
@@ -313,6 +418,7 @@ def test_secrets_are_not_shown() -> None:
     assert SECRET not in repr(settings)
     assert SECRET not in str(settings)
     assert SECRET not in str(settings.model_dump())
+    assert settings.request_id_key is not None
     assert settings.request_id_key.get_secret_value().startswith(SECRET)
 
 
@@ -359,5 +465,6 @@ def test_the_example_shows_the_defaults() -> None:
     with_default = {
         name for name, field in Settings.model_fields.items() if not field.is_required()
     }
-    for name in with_default - {"event_hubs", "cosmos", "storage", "azure_openai_api_key"}:
+    secrets = {"event_hubs", "cosmos", "storage", "azure_openai_api_key", "request_id_key"}
+    for name in with_default - secrets:
         assert getattr(from_example, name) == getattr(by_default, name), name

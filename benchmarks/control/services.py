@@ -19,6 +19,7 @@ from benchmarks.control.store import (
     LedgerContainer,
 )
 from ptu_optimizer.capacity.metric import Minute
+from ptu_optimizer.requests.id_keys import KeyVersion
 from ptu_optimizer.requests.model import JsonObject
 from ptu_optimizer.requests.ports import CallResult, Created, Outgoing, PartitionState
 from ptu_optimizer.requests.tokens import TokenEstimator
@@ -148,6 +149,13 @@ class _Caller:
         return await world.plant.complete(body, timeout_seconds=timeout_seconds)
 
 
+class _IdKeys:
+    """Nobody asks for it: the settings of a row hold the key."""
+
+    async def read(self) -> list[KeyVersion]:
+        raise LookupError("the key of request ids stands in REQUEST_ID_KEY")
+
+
 class MemoryServices:
     """`ptu_optimizer.services.Services`, in memory."""
 
@@ -159,4 +167,5 @@ class MemoryServices:
         self.blobs = _Blobs(wire)
         self.monitor = _Monitor()
         self.caller = _Caller(wire)
+        self.id_keys = _IdKeys()
         self.estimator: TokenEstimator = KnownLengths()

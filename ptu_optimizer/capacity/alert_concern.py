@@ -16,6 +16,7 @@ from .alert_schema import CommonAlert, Criterion
 UTILIZATION = frozenset(
     {
         "azureopenaiprovisionedmanagedutilizationv2",
+        "provisionedutilization",  # of accounts of kind AIServices
         "azureopenaiprovisionedmanagedutilization",  # deprecated; rules on it may still exist
     }
 )

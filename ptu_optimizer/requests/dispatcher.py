@@ -22,7 +22,8 @@ from .events import NudgeEvent, ResultEvent, UndecodableEvent, decode
 from .exchange import CapacityExchange
 from .flow_reports import FlowReports
 from .handling import RequestHandler
-from .ids import ForgedId, IdMint
+from .id_keys import Ids
+from .ids import ForgedId
 from .in_hand import InHand, Invocation
 from .inputs import Inputs
 from .lane import Lane
@@ -44,7 +45,7 @@ class Dispatcher:
     def __init__(
         self,
         *,
-        mint: IdMint,
+        ids: Ids,
         lanes: Mapping[str, Lane],
         attempts: Attempts,
         outcomes: OutcomeWriter,
@@ -60,7 +61,7 @@ class Dispatcher:
         flows: FlowReports,
         worker: str,
     ) -> None:
-        self._mint = mint
+        self._ids = ids
         self._outcomes = outcomes
         self._estimator = estimator
         self._publisher = publisher
@@ -91,7 +92,8 @@ class Dispatcher:
         """Deal with every event of a batch.
 
         Raises OutcomeHasNoPlace or PublishFailed when an outcome, or a re-scheduled copy, found no
-        place in its budget: the batch must then be delivered again.
+        place in its budget, and DependencyUnavailable when it cannot be known which ids are
+        genuine: the batch must then be delivered again.
         """
         invocation = Invocation(
             delivery=delivery,
@@ -183,7 +185,7 @@ class Dispatcher:
                 event = decode(delivered.raw)
                 if isinstance(event, NudgeEvent):
                     continue
-                group = self._mint.parse_request(event.request_id).group
+                group = (await self._ids.request(event.request_id)).group
                 if isinstance(event, ResultEvent):
                     event.outcome()
             except (UndecodableEvent, ForgedId) as error:

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.telemetry import logger
 
+from .id_keys import Ids, KeyState
+
 _log = logger("health")
 
 CHECK_SECONDS = 5.0
@@ -15,13 +17,19 @@ Check = Callable[[], Awaitable[None]]
 
 
 class Health:
-    def __init__(self, *, checks: Mapping[str, Check]) -> None:
+    def __init__(self, *, checks: Mapping[str, Check], ids: Ids) -> None:
         self._checks = checks
+        self._ids = ids
 
     async def ready(self) -> dict[str, bool]:
         """Each dependency, and whether it answered in time. Anyone may ask: names only."""
         answers = await asyncio.gather(*(self._check(name) for name in self._checks))
         return dict(zip(self._checks, answers, strict=True))
+
+    @property
+    def request_id_key(self) -> KeyState:
+        """What is known of the key already: asking must not start a read, since anyone may ask."""
+        return self._ids.state
 
     async def _check(self, name: str) -> bool:
         try:

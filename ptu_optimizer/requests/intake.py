@@ -16,7 +16,8 @@ from ptu_optimizer.errors import AppError, DependencyUnavailable, unavailable
 from ptu_optimizer.telemetry import logger
 
 from .events import REQUESTS, REQUESTS_SOON, encode_inline, first_event
-from .ids import GroupId, IdMint
+from .id_keys import Ids
+from .ids import ForgedId, GroupId
 from .inputs import PackedInputs, inputs_blob, pack
 from .model import Item, ItemRules, JsonObject, Priority, Problem, Spillover, parse_item
 from .ports import BlobStore, Created, GroupStore, Outgoing, Publisher, PublishFailed
@@ -70,7 +71,7 @@ class Intake:
     def __init__(
         self,
         *,
-        mint: IdMint,
+        ids: Ids,
         groups: GroupStore,
         blobs: BlobStore,
         publisher: Publisher,
@@ -79,7 +80,7 @@ class Intake:
         clock: Clock,
         timing: Timing,
     ) -> None:
-        self._mint = mint
+        self._ids = ids
         self._groups = groups
         self._blobs = blobs
         self._publisher = publisher
@@ -187,7 +188,8 @@ class Intake:
     async def _promise(
         self, raw: bytes, items: Sequence[Item], tenant: str, key: str | None, now: float
     ) -> _Promise:
-        group = self._mint.mint(
+        mint = await self._ids.mint()
+        group = mint.mint(
             created_at=now,
             ends_at=max(item.deadline for item in items) + self._margin,
             count=len(items),
@@ -220,7 +222,16 @@ class Intake:
                 param="Idempotency-Key",
                 code="idempotency_key_reused",
             )
-        group = self._mint.parse_group(first["group_id"])
+        try:
+            group = await self._ids.group(first["group_id"])
+        except ForgedId:
+            raise AppError(
+                "A call with this Idempotency-Key was made, and the key that signed its request "
+                "ids is gone, so its requests cannot be found. Use another Idempotency-Key.",
+                status=409,
+                param="Idempotency-Key",
+                code="idempotency_key_of_unknown_ids",
+            ) from None
         stored = await self._groups.read(group.bucket, group.text)
         return _Promise(group, stored is not None, group.ends_at - self._margin, first["at"])
 

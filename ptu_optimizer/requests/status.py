@@ -12,7 +12,8 @@ from ptu_optimizer.errors import AppError, DependencyUnavailable, unavailable
 
 from .events import REQUESTS_LATER
 from .flow_reports import place_of
-from .ids import ForgedId, IdMint, RequestId
+from .id_keys import Ids
+from .ids import ForgedId, RequestId
 from .ledger import Kind, Slot, State, fold, head, may_end, new_token
 from .model import JsonObject
 from .ports import BlobStore, Created
@@ -28,14 +29,14 @@ class RequestStatus:
     def __init__(
         self,
         *,
-        mint: IdMint,
+        ids: Ids,
         ledger: Ledger,
         blobs: BlobStore,
         projections: Projections,
         clock: Clock,
         timing: Timing,
     ) -> None:
-        self._mint = mint
+        self._ids = ids
         self._ledger = ledger
         self._blobs = blobs
         self._projections = projections
@@ -44,13 +45,13 @@ class RequestStatus:
 
     async def show(self, request_id: str) -> JsonObject:
         """State, times, attempts, why it waits, and its outcome. Raises AppError."""
-        request = self._genuine(request_id)
+        request = await self._genuine(request_id)
         records = await self._records(request)
         return await self._view(request, records)
 
     async def cancel(self, request_id: str) -> JsonObject:
         """Cancel if it can be cancelled, else say what happened instead. Raises AppError."""
-        request = self._genuine(request_id)
+        request = await self._genuine(request_id)
         until = self._clock.monotonic() + self._timing.write_budget
         token = new_token()
         pause = FIRST_RETRY_SECONDS
@@ -112,9 +113,9 @@ class RequestStatus:
             code=f"already_{view['state']}",
         )
 
-    def _genuine(self, request_id: str) -> RequestId:
+    async def _genuine(self, request_id: str) -> RequestId:
         try:
-            request = self._mint.parse_request(request_id)
+            request = await self._ids.request(request_id)
         except ForgedId:
             raise AppError(
                 "There is no such request: the id was not issued by this app.",
@@ -122,6 +123,8 @@ class RequestStatus:
                 param="request_id",
                 code="request_not_found",
             ) from None
+        except DependencyUnavailable as error:
+            raise _away(error) from None
         if self._clock.now() >= request.group.ends_at:
             raise AppError(
                 "This request has ended and its records are gone.", status=410, code="request_gone"

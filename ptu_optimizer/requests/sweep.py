@@ -10,10 +10,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ptu_optimizer.clock import Clock
+from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.telemetry import logger
 
 from .events import REQUESTS_LATER, REQUESTS_SOON, RequestEvent
-from .ids import REQUESTS_PER_SLICE, ForgedId, IdMint, bucket_of, slice_of
+from .id_keys import Ids
+from .ids import REQUESTS_PER_SLICE, ForgedId, bucket_of, slice_of
 from .inputs import InputMissing, Inputs
 from .leaving import Leaving
 from .ledger import Kind, Slot, head, may_end, new_token
@@ -49,7 +51,7 @@ class Sweep:
     def __init__(
         self,
         *,
-        mint: IdMint,
+        ids: Ids,
         groups: GroupStore,
         store: LedgerStore,
         ledger: Ledger,
@@ -65,7 +67,7 @@ class Sweep:
     ) -> None:
         """`pause_seconds`: between two looks at a young group, and before a second publication;
         both grow. `run_seconds`: a run ends after it, the next goes on where it ended."""
-        self._mint = mint
+        self._ids = ids
         self._groups = groups
         self._ledger = ledger
         self._again = Republisher(
@@ -82,8 +84,10 @@ class Sweep:
         self._next_look: dict[str, float] = {}
 
     async def run(self) -> SweepReport:
-        """One run. Raises DependencyUnavailable when the store or a hub is away."""
+        """One run. Raises DependencyUnavailable when the store or a hub is away, or while no key
+        of request ids is known."""
         ends = self._clock.monotonic() + self._run_seconds
+        await self._ids.mint()  # without a key no group could be looked at
         watermark = await self._watermark.read()
         run = _Run(watermark=watermark)
         for bucket in self._buckets():
@@ -142,9 +146,17 @@ class Sweep:
         if now < self._next_look.get(record["id"], 0.0):
             return
         try:
-            group = self._mint.parse_group(record["id"])
+            group = await self._ids.group(record["id"])
+        except DependencyUnavailable as error:
+            # perhaps signed with a key that this process has not read yet
+            _log.warning(
+                "whether a group is genuine is not known yet",
+                extra={"group": record["id"], "reason": str(error)},
+            )
+            self._next_look[record["id"]] = now + self._pause
+            return
         except ForgedId:
-            # signed with another REQUEST_ID_KEY: its requests can no longer be told from forged
+            # signed with a key that is gone: its requests can no longer be told from forged
             _log.error("a group of an unknown key is left alone", extra={"group": record["id"]})
             self._next_look[record["id"]] = now + LONGEST_PAUSE_SECONDS
             return

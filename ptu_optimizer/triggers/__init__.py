@@ -6,17 +6,17 @@ import azure.functions as func
 
 
 def blueprints() -> list[func.Blueprint]:
-    """Every blueprint of the app. Raises SettingsError: a bad setting stops the start-up here."""
-    from ptu_optimizer.bootstrap import application
+    """Every blueprint of the app. The host finds the same functions whatever the settings are: with
+    none it would answer 404 everywhere and say that all is well."""
+    from ptu_optimizer.bootstrap import alerts_need_the_function_key
 
     from . import alerts, capacity, dispatch, operations, requests, usage
 
-    alerts_by_key = application().settings.alert_authentication == "key"
     return [
         requests.blueprint,
         dispatch.blueprint,
         capacity.blueprint,
         usage.blueprint,
-        alerts.alerts_blueprint(by_key=alerts_by_key),
+        alerts.alerts_blueprint(by_key=alerts_need_the_function_key()),
         operations.blueprint,
     ]

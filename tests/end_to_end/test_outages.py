@@ -64,7 +64,7 @@ async def ready(system: System, expected: dict[str, bool]) -> bool:
 
 
 async def all_ready(system: System) -> None:
-    everything = dict.fromkeys(["event_hubs", "cosmos", "blobs"], True)
+    everything = dict.fromkeys(["event_hubs", "cosmos", "blobs", "request_id_key"], True)
     await eventually(lambda: ready(system, everything), "everything to be ready")
 
 

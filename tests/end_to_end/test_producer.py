@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -238,7 +239,10 @@ async def test_the_function_key_opens_and_so_does_the_master_key(system: System)
 
 async def test_health_needs_no_key_and_tells_no_details(system: System) -> None:
     answer = await system.app.call("GET", "/health", key=None)
-    assert (answer.status, answer.body) == (200, {"status": "ok"})
+    assert (answer.status, answer.body) == (
+        200,
+        {"status": "ok", "python": f"{sys.version_info.major}.{sys.version_info.minor}"},
+    )
 
 
 async def test_readiness_names_every_dependency(system: System) -> None:
@@ -246,5 +250,6 @@ async def test_readiness_names_every_dependency(system: System) -> None:
     assert answer.status == 200
     assert answer.body == {
         "status": "ok",
-        "ready": {"event_hubs": True, "cosmos": True, "blobs": True},
+        "ready": {"event_hubs": True, "cosmos": True, "blobs": True, "request_id_key": True},
+        "request_id_key": "setting",
     }

@@ -15,6 +15,7 @@ from ptu_optimizer.requests.events import (
     RequestEvent,
     decode,
 )
+from ptu_optimizer.requests.id_keys import FixedIds, Ids, RotatingIds
 from ptu_optimizer.requests.ids import IdMint
 from ptu_optimizer.requests.inputs import INLINE_ITEM_BYTES, Inputs, inputs_blob
 from ptu_optimizer.requests.intake import (
@@ -26,6 +27,7 @@ from ptu_optimizer.requests.intake import (
 )
 from ptu_optimizer.requests.model import ItemRules
 from ptu_optimizer.requests.timing import Timing
+from tests.support.id_keys import FakeVault
 from tests.support.publishing import FakePublisher
 from tests.support.stores import FakeBlobs, FakeGroups
 
@@ -44,13 +46,14 @@ class Scene:
         *,
         groups: FakeGroups | None = None,
         blobs: FakeBlobs | None = None,
+        ids: Ids | None = None,
     ) -> None:
         self.groups = groups or FakeGroups()
         self.blobs = blobs or FakeBlobs()
         self.publisher = publisher or FakePublisher()
         self.clock = VirtualClock()
         self.intake = Intake(
-            mint=MINT,
+            ids=ids or FixedIds(MINT),
             groups=self.groups,
             blobs=self.blobs,
             publisher=self.publisher,
@@ -484,3 +487,29 @@ async def test_a_key_whose_record_is_not_visible_yet_is_not_guessed_about() -> N
     await scene.accept([BODY], idempotency_key="k")
     error = await scene.refused([BODY], idempotency_key="k")
     assert (error.status, error.code) == (503, "idempotency_unknown")
+
+
+# --- keys of request ids -------------------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_while_no_key_is_known_nothing_is_accepted() -> None:
+    vault = FakeVault()
+    vault.is_away = True
+    scene = Scene(ids=RotatingIds(reader=vault, clock=VirtualClock()))
+    error = await scene.refused([BODY])
+    assert (error.status, error.code) == (503, "dependency_unavailable")
+    assert error.message.startswith("Key Vault cannot be reached; nothing was accepted.")
+    assert error.headers == {"Retry-After": "5"}
+    assert scene.left_no_trace()
+
+
+@in_virtual_time
+async def test_an_idempotency_key_of_ids_that_nobody_knows_any_more_is_refused() -> None:
+    groups = FakeGroups()
+    await Scene(groups=groups, ids=FixedIds(IdMint(b"a key that is gone"))).accept(
+        [BODY], idempotency_key="again"
+    )
+    error = await Scene(groups=groups).refused([BODY], idempotency_key="again")
+    assert (error.status, error.code) == (409, "idempotency_key_of_unknown_ids")
+    assert "Use another Idempotency-Key" in error.message

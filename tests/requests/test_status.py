@@ -7,6 +7,7 @@ import pytest
 
 from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
 from ptu_optimizer.errors import AppError, DependencyUnavailable
+from ptu_optimizer.requests.id_keys import FixedIds, RotatingIds
 from ptu_optimizer.requests.ids import IdMint, slice_of_request
 from ptu_optimizer.requests.ledger import Kind, Slot
 from ptu_optimizer.requests.model import JsonObject
@@ -15,10 +16,11 @@ from ptu_optimizer.requests.records import Ledger
 from ptu_optimizer.requests.status import RequestStatus
 from ptu_optimizer.requests.timing import Timing
 from ptu_optimizer.requests.waiting import QUEUED_WHY
+from tests.support.id_keys import OLD, FakeVault
 from tests.support.stores import FakeBlobs, FakeCapacity, FakeRequests
 
 TIMING = Timing(call_limit=300, write_budget=30, skew=30, hold=30, invocation_budget=120)
-MINT = IdMint(b"a key of this test")
+MINT = IdMint(OLD)
 GROUP = MINT.mint(created_at=EPOCH - 60, ends_at=EPOCH + 86_400, count=2)
 REQUEST = GROUP.request_id(1)
 RESPONSE = {"choices": [{"message": {"role": "assistant", "content": "Rayleigh."}}]}
@@ -59,14 +61,20 @@ def deferral(*, why: str = "closed", at: float = EPOCH, deferrals: int = 3) -> J
 
 
 class Scene:
-    def __init__(self, *records: Slot | JsonObject, store: FakeRequests | None = None) -> None:
+    def __init__(
+        self,
+        *records: Slot | JsonObject,
+        store: FakeRequests | None = None,
+        vault: FakeVault | None = None,
+    ) -> None:
+        """`vault`: where the keys are, if not in a setting."""
         self.store = store or FakeRequests()
         self.blobs = FakeBlobs()
         self.capacity = FakeCapacity()
         self.clock = VirtualClock()
         self.put(*records)
         self.status = RequestStatus(
-            mint=MINT,
+            ids=RotatingIds(reader=vault, clock=self.clock) if vault else FixedIds(MINT),
             ledger=Ledger(store=self.store, clock=self.clock),
             blobs=self.blobs,
             projections=Projections(
@@ -119,6 +127,20 @@ async def test_a_forged_id_is_a_404_without_a_read(request_id: str) -> None:
     for call in (scene.status.show, scene.status.cancel):
         error = await error_of(call(request_id))
         assert (error.status, error.code) == (404, "request_not_found")
+
+
+@pytest.mark.parametrize("ask", [RequestStatus.show, RequestStatus.cancel])
+@in_virtual_time
+async def test_while_no_key_is_known_an_id_is_neither_shown_nor_unknown(ask: Any) -> None:
+    vault = FakeVault()
+    vault.is_away = True
+    scene = Scene(vault=vault)
+    error = await error_of(ask(scene.status, REQUEST))
+    assert (error.status, error.code) == (503, "dependency_unavailable")
+    assert error.headers == {"Retry-After": "5"}
+    vault.is_away = False
+    await scene.clock.sleep(5)
+    assert (await scene.show())["state"] == "queued"
 
 
 @in_virtual_time

@@ -14,6 +14,7 @@ from ptu_optimizer.requests.events import (
     RequestEvent,
     decode,
 )
+from ptu_optimizer.requests.id_keys import DECIDES_WITHIN_SECONDS, FixedIds, Ids, RotatingIds
 from ptu_optimizer.requests.ids import GroupId, IdMint, slice_of_request
 from ptu_optimizer.requests.inputs import Inputs, inputs_blob, pack
 from ptu_optimizer.requests.ledger import Kind, Slot
@@ -24,6 +25,7 @@ from ptu_optimizer.requests.sweep import HTTP_LIMIT_SECONDS, Sweep, SweepReport
 from ptu_optimizer.requests.timing import Timing
 from ptu_optimizer.requests.urgency import Urgency
 from ptu_optimizer.requests.watermark import Watermark
+from tests.support.id_keys import NEW, OLD, FakeVault, group_of, version
 from tests.support.publishing import FakePublisher
 from tests.support.stores import FakeBlobs, FakeGroups, FakeRequests
 
@@ -32,7 +34,7 @@ DAY, WEEK = 86_400.0, 604_800.0
 URGENCY = Urgency(soon=900.0, spillover_lead=60.0)
 LOST_AFTER = HTTP_LIMIT_SECONDS + TIMING.skew + 1
 """So long after a group's creation, with nothing on any hub, its events must have been lost."""
-MINT = IdMint(b"a key of this test")
+MINT = IdMint(OLD)
 
 
 class FakeHubs:
@@ -55,8 +57,12 @@ class FakeHubs:
 
 
 class Scene:
-    def __init__(self) -> None:
+    def __init__(self, *, vault: FakeVault | None = None) -> None:
+        """`vault`: where the keys are, if not in a setting."""
         self.clock = VirtualClock()
+        self.ids: Ids = FixedIds(MINT)
+        if vault is not None:
+            self.ids = RotatingIds(reader=vault, clock=self.clock)
         self.groups = FakeGroups()
         self.requests = FakeRequests()
         self.blobs = FakeBlobs()
@@ -66,7 +72,7 @@ class Scene:
 
     def another_sweep(self, *, run_seconds: float = 240.0) -> Sweep:
         return Sweep(
-            mint=MINT,
+            ids=self.ids,
             groups=self.groups,
             store=self.requests,
             ledger=Ledger(store=self.requests, clock=self.clock),
@@ -689,3 +695,32 @@ async def test_a_group_of_another_key_is_left_alone_and_does_not_stop_the_run() 
     scene.ended(group, 0)
     report = await scene.sweep.run()
     assert [closing["group_id"] for closing in report.closings] == [group.text]
+
+
+@in_virtual_time
+async def test_without_a_key_a_run_ends_before_it_looks_at_anything() -> None:
+    vault = FakeVault()
+    vault.is_away = True
+    scene = Scene(vault=vault)
+    scene.accept(DAY)
+    with pytest.raises(DependencyUnavailable, match="Key Vault"):
+        await scene.sweep.run()
+
+
+@in_virtual_time
+async def test_a_group_that_may_be_of_a_newer_key_is_looked_at_later_and_the_run_goes_on() -> None:
+    vault = FakeVault()
+    scene = Scene(vault=vault)
+    newer = group_of(NEW)
+    group = scene.accept(DAY)
+    await scene.sweep.run()
+    record = next(iter(scene.groups.records.values()))
+    scene.groups.put({**record, "id": newer.text, "bucket": newer.bucket})
+    vault.is_away = True
+    await scene.clock.sleep(DECIDES_WITHIN_SECONDS + 1)
+    assert (await scene.run()).looked_at == 1, "the other one"
+    vault.is_away = False
+    vault.versions = (*vault.versions, version(NEW, created_at=1.0))
+    scene.ended(group, 0)
+    await scene.clock.sleep(3_600)
+    assert (await scene.run()).looked_at == 2

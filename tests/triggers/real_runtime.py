@@ -9,10 +9,14 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import os
+import sys
 import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+
+from tests.triggers.spoiled import SPOILED
 
 runtime: Any = importlib.import_module("azure_functions_runtime.handle_event")
 
@@ -79,7 +83,16 @@ class Input(Message):
         return "data"
 
 
-async def main() -> dict[str, Any]:
+async def indexed() -> list[Any]:
+    """What the worker tells the host of the app's functions. Raises RuntimeError."""
+    listed = await runtime.functions_metadata_request(request())
+    if listed.result.status != StatusResult.Success:
+        raise RuntimeError(listed.result.exception)
+    return list(listed.function_metadata_results)
+
+
+async def start() -> Any:
+    """Let the library load the app, as the worker does at its start. Raises RuntimeError."""
     started = await runtime.worker_init_request(
         request(
             worker_init_request=Message(capabilities={}, function_app_directory=str(ROOT)),
@@ -87,8 +100,36 @@ async def main() -> dict[str, Any]:
     )
     if started.result.status != StatusResult.Success:
         raise RuntimeError(started.result.exception)
-    listed = await runtime.functions_metadata_request(request())
-    functions = listed.function_metadata_results
+    return started
+
+
+async def names() -> list[str]:
+    await start()
+    return sorted(one.name for one in await indexed())
+
+
+def spoiled() -> dict[str, Any]:
+    """The names of the functions with each environment of SPOILED. A process for each, as the
+    library keeps one app; forked, since loading the library takes a second."""
+    found: dict[str, Any] = {}
+    for case in SPOILED:
+        reading, writing = os.pipe()
+        child = os.fork()
+        if not child:
+            os.environ.update(case.values[0])
+            answer = json.dumps(asyncio.run(names()))
+            os.write(writing, answer.encode())
+            os._exit(0)
+        os.close(writing)
+        with os.fdopen(reading) as pipe:
+            found[case.id] = json.loads(pipe.read() or "null")
+        os.waitpid(child, 0)
+    return found
+
+
+async def main() -> dict[str, Any]:
+    started = await start()
+    functions = await indexed()
     ids = {one.name: one.function_id for one in functions}
     return {
         "capabilities": sorted(started.capabilities),
@@ -142,4 +183,4 @@ async def dispatch_garbage(function_id: str) -> dict[str, Any]:
 
 if __name__ == "__main__":
     # the library prints to stdout as well: ours is the last line
-    print("\n" + json.dumps(asyncio.run(main())))
+    print("\n" + json.dumps(spoiled() if "--spoiled" in sys.argv else asyncio.run(main())))

@@ -238,16 +238,5 @@ def test_outputs_are_written_as_document_lists(functions: Functions, name: str) 
         assert hints[output] == func.Out[func.DocumentList]
 
 
-def test_a_bad_setting_stops_the_start_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {**SETTINGS, "DEPLOYMENTS": ""}.items():
-        monkeypatch.setenv(name, value)
-    bootstrap.application.cache_clear()
-    from ptu_optimizer.settings import SettingsError
-    from ptu_optimizer.triggers import blueprints
-
-    with pytest.raises(SettingsError, match="DEPLOYMENTS is missing"):
-        blueprints()
-
-
 def test_the_extension_bundle_is_of_version_4() -> None:
     assert HOST["extensionBundle"]["version"].startswith("[4.")

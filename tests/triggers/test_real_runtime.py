@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 from local.host.worker.indexing import index_app
+from tests.support.functions import app_functions
+from tests.triggers.spoiled import SPOILED
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = {
@@ -29,13 +31,17 @@ Seen = dict[str, Any]
 @pytest.fixture(scope="module")
 def seen() -> Seen:
     """What the app is and does in Azure's worker library."""
+    return printed_by()
+
+
+def printed_by(*arguments: str) -> Seen:
     ran = subprocess.run(
-        [sys.executable, "-m", "tests.triggers.real_runtime"],
+        [sys.executable, "-m", "tests.triggers.real_runtime", *arguments],
         cwd=ROOT,
         env={**SETTINGS, "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr[-4_000:]
@@ -60,7 +66,16 @@ def test_azure_registers_the_same_functions_with_the_same_bindings_as_our_host(
 
 def test_azure_serves_its_http_functions_as_streams(seen: Seen) -> None:
     assert "HttpUri" in seen["capabilities"]
-    assert seen["health"] == {"status": "ok"}
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert seen["health"] == {"status": "ok", "python": python}
+
+
+def test_azure_finds_every_function_with_each_setting_bad_and_with_all() -> None:
+    found = printed_by("--spoiled")
+    assert found.keys() == {case.id for case in SPOILED}
+    expected = sorted(app_functions())
+    assert len(expected) == 14
+    assert {name: names for name, names in found.items() if names != expected} == {}
 
 
 def test_a_batch_with_an_event_that_is_none_leaves_a_dead_letter_and_its_position(

@@ -353,7 +353,7 @@ MUTATIONS = [
     Mutation(
         "test_rule_13_a_retry_with_the_same_key_gets_the_same_requests",
         INTAKE,
-        'group = self._mint.parse_group(first["group_id"])',
+        'group = await self._ids.group(first["group_id"])',
         "pass",
     ),
     Mutation(

@@ -123,7 +123,7 @@ class Process:
             worker=name,
         )
         self.dispatcher = Dispatcher(
-            mint=world.mint,
+            ids=world.ids,
             lanes={
                 DEPLOYMENT: Lane(
                     gate=self.gate,
@@ -152,7 +152,7 @@ class Process:
             worker=name,
         )
         self.intake = Intake(
-            mint=world.mint,
+            ids=world.ids,
             groups=self.groups,
             blobs=blobs,
             publisher=publisher,
@@ -170,7 +170,7 @@ class Process:
             timing=timing,
         )
         self.status = RequestStatus(
-            mint=world.mint,
+            ids=world.ids,
             ledger=self.ledger,
             blobs=blobs,
             projections=Projections(store=_Capacity(self), deployments=[DEPLOYMENT], clock=clock),
@@ -178,7 +178,7 @@ class Process:
             timing=timing,
         )
         self.sweep = Sweep(
-            mint=world.mint,
+            ids=world.ids,
             groups=self.groups,
             store=self.requests,
             ledger=self.ledger,

@@ -29,10 +29,12 @@ from ptu_optimizer.requests.events import (
     decode,
     first_event,
 )
+from ptu_optimizer.requests.id_keys import FixedIds, Ids
 from ptu_optimizer.requests.ids import IdMint, slice_of_request
 from ptu_optimizer.requests.ledger import Kind, Slot, new_token
 from ptu_optimizer.requests.model import Item, JsonObject, Spillover
 from ptu_optimizer.requests.timing import Timing
+from tests.support.id_keys import OLD
 
 from .books import Books
 from .faults import Faults
@@ -66,6 +68,7 @@ class World:
         deadline: float = 900.0,
         strong: bool = True,
         spills_over: bool = True,
+        ids: Ids | None = None,
     ) -> None:
         """`skews`: of the two dispatching processes and of the hub, each within half of SKEW."""
         self.faults = faults or Faults()
@@ -77,7 +80,8 @@ class World:
         self.strong = strong
         self.spills_over = spills_over
         self.books = Books(timing, max_failures)
-        self.mint = IdMint(b"a key of the tests")
+        self.mint = IdMint(OLD)
+        self.ids = ids or FixedIds(self.mint)
         self.requests = Container(self, key="slice")
         self.groups = Container(self, key="bucket")
         self.blobs: dict[str, bytes] = {}
