@@ -117,7 +117,26 @@ def test_claims_by_create_get_one_write_region_and_strong_consistency() -> None:
     assert len(account["locations"]) == 1
     assert account["enableMultipleWriteLocations"] is False
     assert default("cosmosConsistency") == "Strong"
-    assert account["consistencyPolicy"]["defaultConsistencyLevel"].text == "consistency"
+    assert consistency_policy("Strong") == {"defaultConsistencyLevel": "Strong"}
+
+
+def consistency_policy(level: str) -> dict[str, Any]:
+    policy = COSMOS.of("resource")["account"].value["properties"]["consistencyPolicy"]
+    found = Evaluation(COSMOS, parameters={"consistency": level}).value(policy.node)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_every_consistency_has_the_figures_that_it_needs() -> None:
+    levels = COSMOS.of("parameter")["consistency"].decorators["allowed"]
+    assert levels == ["Strong", "BoundedStaleness", "Session"]
+    for level in ("Strong", "Session"):
+        assert consistency_policy(level) == {"defaultConsistencyLevel": level}
+    bounded = consistency_policy("BoundedStaleness")
+    assert bounded["defaultConsistencyLevel"] == "BoundedStaleness"
+    # Microsoft, "Consistency levels": the least with one region
+    assert bounded["maxStalenessPrefix"] >= 10
+    assert bounded["maxIntervalInSeconds"] >= 5
 
 
 # --- Storage -------------------------------------------------------------------------------------
@@ -176,7 +195,8 @@ def criteria(rule: str) -> dict[str, Any]:
 
 
 def test_the_rules_that_brake_are_on_metrics_that_the_app_understands() -> None:
-    assert criteria("utilization")["metricName"].lower() in UTILIZATION
+    assert criteria("utilization")["metricName"].text == "utilizationMetric"
+    assert METRICS.value.lower() in UTILIZATION, "the default"
     assert criteria("refusals")["metricName"].lower() == REQUESTS
     for rule in ("utilization", "refusals"):
         dimensions = {one["name"]: one["values"] for one in criteria(rule)["dimensions"]}
@@ -184,6 +204,26 @@ def test_the_rules_that_brake_are_on_metrics_that_the_app_understands() -> None:
     assert {one["name"]: one["values"] for one in criteria("refusals")["dimensions"]}[STATUS] == [
         "429"
     ]
+
+
+METRICS = template("postdeploy.bicep").of("parameter")["utilizationMetric"]
+
+
+def test_the_rule_on_utilization_takes_the_metric_of_either_kind_of_account() -> None:
+    """Microsoft, "Supported metrics": kind OpenAI publishes one, kind AIServices the other."""
+    both = ["AzureOpenAIProvisionedManagedUtilizationV2", "ProvisionedUtilization"]
+    assert METRICS.decorators["allowed"] == both
+    assert METRICS.value == both[0]
+    inner = template("app/openai-alerts.bicep").of("parameter")["utilizationMetric"]
+    assert inner.decorators["allowed"] == both
+    assert not inner.has_default
+    given = template("postdeploy.bicep").of("module")["rules"].value["params"]
+    assert given["utilizationMetric"].text == "utilizationMetric"
+
+
+@pytest.mark.parametrize("metric", METRICS.decorators["allowed"])
+def test_the_app_understands_the_metric_of_either_kind_of_account(metric: str) -> None:
+    assert metric.lower() in UTILIZATION
 
 
 def test_the_rules_that_brake_fire_high_and_resolve_by_themselves() -> None:
@@ -205,6 +245,29 @@ def test_dead_letters_are_counted_in_the_container_that_they_are_written_to() ->
     values = {one["name"]: one["values"] for one in criterion["dimensions"]}
     assert values["CollectionName"] == ["dead_letters"]
     assert "dead_letters" in containers()
+
+
+def rules_on_the_log() -> dict[str, Any]:
+    return {
+        one.name: one.value["properties"]
+        for one in template("app/alerts.bicep").resources
+        if one.resource_type == "Microsoft.Insights/scheduledQueryRules"
+    }
+
+
+def test_rules_on_the_log_can_be_made_before_its_tables_exist() -> None:
+    assert rules_on_the_log().keys() == {"queueAge", "staleGauge"}
+    assert all(one["skipQueryValidation"] is True for one in rules_on_the_log().values())
+
+
+def test_the_gauges_alert_is_off_where_the_gauge_may_not_read_the_metric() -> None:
+    """Off, not left out: a rule that exists and is left out stays, and fires for ever."""
+    assert rules_on_the_log()["staleGauge"]["enabled"].text == "assignMonitoringReader"
+    assert rules_on_the_log()["queueAge"]["enabled"] is True
+    text = (INFRA / "app" / "alerts.bicep").read_text(encoding="utf-8")
+    assert "= if (" not in text
+    given = template("main.bicep").of("module")["alerts"].value["params"]
+    assert given["assignMonitoringReader"].text == "assignMonitoringReader"
 
 
 def messages_queried() -> list[str]:
@@ -258,12 +321,20 @@ def test_application_insights_takes_no_key() -> None:
     assert component.value["params"]["disableLocalAuth"] is True
 
 
+def test_queries_ask_for_no_key_of_ones_own() -> None:
+    """The module's default forces one, which there is not."""
+    workspace = template("core/monitoring.bicep").of("module")["workspace"].value["params"]
+    assert workspace["forceCmkForQuery"] is False
+
+
 def keys_read() -> dict[str, set[str]]:
     """By template, what it reads the keys of."""
     found: dict[str, set[str]] = {}
     for path in TEMPLATES:
         text = path.read_text(encoding="utf-8")
-        of = set(re.findall(r"list\w*\(([\w:]+)\.id", text)) | set(re.findall(r"\.list\w+\(", text))
+        of = set(re.findall(r"\blist\w*\(([\w:]+)", text)) | set(
+            re.findall(r"([\w:]+)\.list\w*\(", text)
+        )
         if of:
             found[path.name] = of
     return found
@@ -274,6 +345,12 @@ def test_keys_are_read_of_single_functions_only() -> None:
         "alert-receiver.bicep": {"alerted"},
         "api-management-api.bicep": {"app::producer", "app::request"},
     }
+
+
+def test_keys_are_read_as_the_linter_wants_it() -> None:
+    """`app::producer.listKeys()` knows its type and version, `listKeys(id, version)` does not."""
+    for path in TEMPLATES:
+        assert not re.search(r"(?<!\.)\blist\w*\(", path.read_text(encoding="utf-8")), path.name
 
 
 def test_the_package_is_deployed_and_the_services_are_used_by_the_same_identity() -> None:
@@ -299,7 +376,6 @@ def test_it_runs_python_3_13_on_flex_consumption() -> None:
     assert modules["plan"].value["params"]["skuName"] == "FC1"
     config = modules["site"].value["params"]["functionAppConfig"]
     assert config["runtime"] == {"name": "python", "version": "3.13"}
-    assert modules["site"].value["params"]["siteConfig"]["alwaysOn"] is False
     scale = config["scaleAndConcurrency"]
     assert isinstance(scale["triggers"]["http"]["perInstanceConcurrency"], Expression)
     assert default("httpConcurrency") > 1, "Python's default of 1 would start an instance per call"
