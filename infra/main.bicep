@@ -19,11 +19,14 @@ param location string
 @maxLength(90)
 param resourceGroupName string = ''
 
-@description('Object id of who deploys: gets the data roles for local work, and may read the key of request ids. Empty: nobody does.')
+@description('Object id of who deploys; azd fills it in.')
 param principalId string = deployer().objectId
 
 @allowed(['User', 'ServicePrincipal', 'Group'])
 param principalType string = 'User'
+
+@description('Who gets the data roles for local work, and may read the key of request ids. Empty: who deploys. nobody: nobody. Else the object id of a group.')
+param dataRoles string = ''
 
 // --- Azure OpenAI
 
@@ -76,7 +79,7 @@ param openAiApiVersion string = ''
 @description('Monitoring Reader for the app on the subscription of the account: the metrics are read by an API that asks at that scope. Without it the app goes by headers, 429s, usage events and alerts.')
 param assignMonitoringReader bool = true
 
-@description('Also gives who deploys the role to call the account. Off by default: on an account that exists they often have it, and a role cannot be assigned twice.')
+@description('Also gives who has the data roles the role to call the account. Off by default: on an account that exists they often have it, and a role cannot be assigned twice.')
 param principalMayCallOpenAi bool = false
 
 // --- size
@@ -207,6 +210,10 @@ var functionAppName = '${abbreviations.webSitesFunctions}${token}'
 var deploymentContainer = 'app-package-${take(functionAppName, 32)}'
 var openOrNot = vnetEnabled ? 'Disabled' : 'Enabled'
 var hubRetentionSeconds = hubRetentionDays * 86400
+
+// azd fills principalId again in each run, so an empty one cannot mean that nobody gets the roles.
+var dataPrincipalId = empty(dataRoles) ? principalId : (dataRoles == 'nobody' ? '' : dataRoles)
+var dataPrincipalType = empty(dataRoles) ? principalType : 'Group'
 
 // --- which account, where
 
@@ -402,9 +409,9 @@ module openAi 'app/openai-access.bicep' = {
     }], apiManagement ? [{
       id: gatewayIdentity!.outputs.principalId
       type: 'ServicePrincipal'
-    }] : [], principalMayCallOpenAi && !empty(principalId) ? [{
-      id: principalId
-      type: principalType
+    }] : [], principalMayCallOpenAi && !empty(dataPrincipalId) ? [{
+      id: dataPrincipalId
+      type: dataPrincipalType
     }] : [])
   }
   dependsOn: [openAiAccount, openAiDeployments]
@@ -443,22 +450,22 @@ module appRoles 'app/roles.bicep' = {
   }
 }
 
-module principalStorageRole 'app/storage-role.bicep' = if (!empty(principalId)) {
+module principalStorageRole 'app/storage-role.bicep' = if (!empty(dataPrincipalId)) {
   name: 'principal-storage-role'
   scope: group
   params: {
-    principalId: principalId
-    principalType: principalType
+    principalId: dataPrincipalId
+    principalType: dataPrincipalType
     storageAccountName: storage.outputs.name
   }
 }
 
-module principalRoles 'app/roles.bicep' = if (!empty(principalId)) {
+module principalRoles 'app/roles.bicep' = if (!empty(dataPrincipalId)) {
   name: 'principal-roles'
   scope: group
   params: {
-    principalId: principalId
-    principalType: principalType
+    principalId: dataPrincipalId
+    principalType: dataPrincipalType
     eventHubNamespaceName: eventHubs.outputs.name
     cosmosAccountName: cosmos.outputs.name
     cosmosDatabase: cosmos.outputs.database

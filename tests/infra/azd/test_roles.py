@@ -168,10 +168,41 @@ def test_the_app_gets_a_role_on_everything_that_it_calls() -> None:
 
 def test_who_deploys_gets_the_roles_for_local_work() -> None:
     principal = given("principalRoles")
-    assert principal["principalId"].text == "principalId"
+    assert principal["principalId"].text == "dataPrincipalId"
+    assert principal["principalType"].text == "dataPrincipalType"
     assert given("appRoles").keys() - principal.keys() == {"componentName"}
-    assert given("principalStorageRole")["principalId"].text == "principalId"
+    assert given("principalStorageRole")["principalId"].text == "dataPrincipalId"
     assert given("principalStorageRole").keys() == given("appStorageRole").keys()
+
+
+DEPLOYER = "00000000-0000-0000-0000-00000000000d"
+GROUP_OF_PEOPLE = "22222222-2222-2222-2222-222222222222"
+
+
+@pytest.mark.parametrize(
+    ("asked", "has_them"),
+    [
+        pytest.param("", (DEPLOYER, "User"), id="who deploys"),
+        pytest.param("nobody", ("", "Group"), id="nobody"),
+        pytest.param(GROUP_OF_PEOPLE, (GROUP_OF_PEOPLE, "Group"), id="a group"),
+    ],
+)
+def test_the_data_roles_may_go_to_a_group_or_to_nobody(
+    asked: str, has_them: tuple[str, str]
+) -> None:
+    """By a variable of its own: azd fills in who deploys, whatever was set."""
+    main = Evaluation(template("main.bicep"), parameters={"dataRoles": asked})
+    assert (main["dataPrincipalId"], main["dataPrincipalType"]) == has_them
+    text = (INFRA / "main.bicep").read_text(encoding="utf-8")
+    for module in ("principalRoles 'app/roles", "principalStorageRole 'app/storage-role"):
+        assert f"module {module}.bicep' = if (!empty(dataPrincipalId))" in text
+    callers = given("openAi")["callers"]
+    found = Evaluation(
+        template("main.bicep"),
+        parameters={"dataRoles": asked, "principalMayCallOpenAi": True, "apiManagement": False},
+        given={"identity": {"outputs": {"principalId": "app"}}},
+    ).value(callers.node)
+    assert [(one["id"], one["type"]) for one in found[1:]] == ([has_them] if has_them[0] else [])
 
 
 def test_the_role_on_the_subscription_can_be_left_out() -> None:
