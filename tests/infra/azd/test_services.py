@@ -1,4 +1,4 @@
-"""What the code uses exists in the templates: hubs, containers, blobs; and no service takes keys."""
+"""What the code uses exists in the templates: hubs, containers, blobs. No service takes keys."""
 
 from __future__ import annotations
 
