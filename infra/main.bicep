@@ -15,14 +15,18 @@ param environmentName string
 @metadata({ azd: { type: 'location' } })
 param location string
 
-@description('Resource group; empty: rg-<environment>.')
+@description('Name of a new resource group, which azd down deletes with all that is in it; empty: rg-<environment>. Never one that holds anything else.')
+@maxLength(90)
 param resourceGroupName string = ''
 
-@description('Object id of who deploys: gets the data roles for local work, and may read the key of request ids. Empty: nobody does.')
+@description('Object id of who deploys; azd fills it in.')
 param principalId string = deployer().objectId
 
 @allowed(['User', 'ServicePrincipal', 'Group'])
 param principalType string = 'User'
+
+@description('Who gets the data roles for local work, and may read the key of request ids. Empty: who deploys. nobody: nobody. Else the object id of a group.')
+param dataRoles string = ''
 
 // --- Azure OpenAI
 
@@ -45,7 +49,10 @@ param createPtuDeployment bool = false
 @minValue(0)
 param ptuCount int = 0
 
+@minLength(1)
+@maxLength(64)
 param ptuDeploymentName string = 'ptu'
+
 param ptuModel string = 'gpt-4.1'
 param ptuModelVersion string = '2025-04-14'
 
@@ -55,6 +62,8 @@ param ptuSku string = 'GlobalProvisionedManaged'
 @description('Creates a pay-as-you-go deployment of the same model for spillover; it is paid by the token.')
 param createSpilloverDeployment bool = false
 
+@minLength(1)
+@maxLength(64)
 param spilloverDeploymentName string = 'payg'
 
 @allowed(['GlobalStandard', 'DataZoneStandard', 'Standard'])
@@ -64,27 +73,38 @@ param spilloverSku string = 'GlobalStandard'
 @minValue(1)
 param spilloverThousandTpm int = 100
 
+@description('Version of the Azure OpenAI API that the app calls, such as 2025-04-01-preview; empty: the app\'s own default.')
+param openAiApiVersion string = ''
+
 @description('Monitoring Reader for the app on the subscription of the account: the metrics are read by an API that asks at that scope. Without it the app goes by headers, 429s, usage events and alerts.')
 param assignMonitoringReader bool = true
 
-@description('Also gives who deploys the role to call the account. Off by default: on an account that exists they often have it, and a role cannot be assigned twice.')
+@description('Also gives who has the data roles the role to call the account. Off by default: on an account that exists they often have it, and a role cannot be assigned twice.')
 param principalMayCallOpenAi bool = false
 
 // --- size
 
 @description('Partitions of each hub.')
+@minValue(1)
+@maxValue(32)
 param hubPartitions int = 4
 
 @description('Days that the hubs of requests keep events: at most 7 on Standard, 90 on Premium. No deadline may lie beyond it.')
+@minValue(1)
+@maxValue(90)
 param hubRetentionDays int = 7
 
 @allowed(['Standard', 'Premium'])
 param eventHubsSku string = 'Standard'
 
-@description('Throughput units (Standard: 1 MB/s in, 2 MB/s out, about 22 USD a month each) or processing units (Premium).')
+@description('Throughput units (Standard: 1 MB/s in, 2 MB/s out, about 22 USD a month each) or processing units (Premium: 1, 2, 4, 8 or 16).')
+@minValue(1)
+@maxValue(40)
 param eventHubsCapacity int = 1
 
 @description('Standard: throughput units that the namespace may grow to by itself. 0: it does not.')
+@minValue(0)
+@maxValue(40)
 param eventHubsMaximumCapacity int = 0
 
 @description('Further consumer groups on each hub. The app\'s is $Default, alone.')
@@ -93,12 +113,16 @@ param consumerGroups array = []
 @allowed(['serverless', 'autoscale'])
 param cosmosMode string = 'serverless'
 
-@description('With autoscale: the most RU/s, shared by the containers.')
+@description('With autoscale: the most RU/s, shared by the containers, in steps of 1,000.')
+@minValue(1000)
+@maxValue(1000000)
 param cosmosMaximumThroughput int = 1000
 
 @allowed(['Strong', 'BoundedStaleness', 'Session'])
 param cosmosConsistency string = 'Strong'
 
+@minLength(1)
+@maxLength(255)
 param cosmosDatabase string = 'ptu'
 
 @allowed(['Standard_LRS', 'Standard_ZRS', 'Standard_GRS', 'Standard_GZRS'])
@@ -109,15 +133,19 @@ param storageSku string = 'Standard_ZRS'
 param instanceMemoryMB int = 2048
 
 @description('Ceiling for all functions together. In normal use there is one instance for HTTP and one for each function that has work: host.json sets the scale target so high that a backlog starts no second one.')
+@minValue(1)
+@maxValue(1000)
 param maximumInstanceCount int = 40
 
 @description('HTTP calls that one instance takes at a time.')
+@minValue(1)
+@maxValue(1000)
 param httpConcurrency int = 16
 
 @description('[{ name: \'http\', instanceCount: 1 }, { name: \'function:dispatch_requests\', instanceCount: 1 }]: instances that are never stopped. They start without delay, and cost about 21 USD a month each at 2,048 MB when idle; for one that always works they are cheaper than on demand.')
 param alwaysReady array = []
 
-@description('Further app settings by name (docs/settings.md), or other values than the template\'s.')
+@description('Further app settings by name (docs/settings.md), or other values than the template\'s. Never a setting that Flex Consumption refuses (infra/flex-consumption.json). With a REQUEST_ID_KEY of one\'s own the key in the vault is not used.')
 param settings object = {}
 
 // --- network
@@ -183,9 +211,15 @@ var deploymentContainer = 'app-package-${take(functionAppName, 32)}'
 var openOrNot = vnetEnabled ? 'Disabled' : 'Enabled'
 var hubRetentionSeconds = hubRetentionDays * 86400
 
+// azd fills principalId again in each run, so an empty one cannot mean that nobody gets the roles.
+var dataPrincipalId = empty(dataRoles) ? principalId : (dataRoles == 'nobody' ? '' : dataRoles)
+var dataPrincipalType = empty(dataRoles) ? principalType : 'Group'
+
 // --- which account, where
 
-var noAccount = '/subscriptions/none/resourceGroups/none/providers/Microsoft.CognitiveServices/accounts/none'
+// Stands in for an account that is not asked for. ARM reads the scope of a module whose condition is false,
+// too, and refuses a subscription that is no GUID: so it is the own subscription and group.
+var noAccount = '${subscription().id}/resourceGroups/${groupName}/providers/Microsoft.CognitiveServices/accounts/none'
 var accountParts = split(empty(openAiResourceId) ? noAccount : openAiResourceId, '/')
 var accountSubscription = createOpenAiAccount ? subscription().subscriptionId : accountParts[2]
 var accountGroup = createOpenAiAccount ? groupName : accountParts[4]
@@ -347,6 +381,7 @@ module openAiDeployments 'app/openai-deployments.bicep' = if (!empty(created)) {
   name: 'openai-deployments-${token}'
   scope: resourceGroup(accountSubscription, accountGroup)
   params: {
+    tags: union(tags, { 'azd-env-group': group.id })
     accountName: accountName
     deployments: created
   }
@@ -374,9 +409,9 @@ module openAi 'app/openai-access.bicep' = {
     }], apiManagement ? [{
       id: gatewayIdentity!.outputs.principalId
       type: 'ServicePrincipal'
-    }] : [], principalMayCallOpenAi && !empty(principalId) ? [{
-      id: principalId
-      type: principalType
+    }] : [], principalMayCallOpenAi && !empty(dataPrincipalId) ? [{
+      id: dataPrincipalId
+      type: dataPrincipalType
     }] : [])
   }
   dependsOn: [openAiAccount, openAiDeployments]
@@ -390,6 +425,16 @@ module metricsReader 'app/metrics-reader.bicep' = if (assignMonitoringReader) {
   }
 }
 
+module appStorageRole 'app/storage-role.bicep' = {
+  name: 'app-storage-role'
+  scope: group
+  params: {
+    principalId: identity.outputs.principalId
+    principalType: 'ServicePrincipal'
+    storageAccountName: storage.outputs.name
+  }
+}
+
 module appRoles 'app/roles.bicep' = {
   name: 'app-roles'
   scope: group
@@ -399,23 +444,31 @@ module appRoles 'app/roles.bicep' = {
     eventHubNamespaceName: eventHubs.outputs.name
     cosmosAccountName: cosmos.outputs.name
     cosmosDatabase: cosmos.outputs.database
-    storageAccountName: storage.outputs.name
     keyVaultName: vault.outputs.name
     secretName: vault.outputs.secretName
     componentName: monitoring.outputs.componentName
   }
 }
 
-module principalRoles 'app/roles.bicep' = if (!empty(principalId)) {
+module principalStorageRole 'app/storage-role.bicep' = if (!empty(dataPrincipalId)) {
+  name: 'principal-storage-role'
+  scope: group
+  params: {
+    principalId: dataPrincipalId
+    principalType: dataPrincipalType
+    storageAccountName: storage.outputs.name
+  }
+}
+
+module principalRoles 'app/roles.bicep' = if (!empty(dataPrincipalId)) {
   name: 'principal-roles'
   scope: group
   params: {
-    principalId: principalId
-    principalType: principalType
+    principalId: dataPrincipalId
+    principalType: dataPrincipalType
     eventHubNamespaceName: eventHubs.outputs.name
     cosmosAccountName: cosmos.outputs.name
     cosmosDatabase: cosmos.outputs.database
-    storageAccountName: storage.outputs.name
     // a local app with another key would make dead letters of what it accepts
     keyVaultName: vault.outputs.name
     secretName: vault.outputs.secretName
@@ -461,6 +514,7 @@ module functionApp 'app/function-app.bicep' = {
     openAiEndpoint: openAi.outputs.endpoint
     openAiResourceId: openAi.outputs.id
     openAiLocation: openAi.outputs.location
+    openAiApiVersion: openAiApiVersion
     deployments: string(deployments)
     spilloverDeployments: string(concat(createdSpillover, namedSpillover))
     hubRetentionSeconds: hubRetentionSeconds
@@ -469,58 +523,86 @@ module functionApp 'app/function-app.bicep' = {
     alertAudience: alertAudience
     settings: settings
   }
-  // the host reads the vault and its storage when it starts
-  dependsOn: [appRoles]
+  // the app reads the vault and the hubs, and its host the storage, as soon as they start: by then the roles
+  // must be there and, where the services are closed, the way to them
+  dependsOn: [appRoles, appStorageRole, dataEndpoints]
 }
 
-module privateEndpoints 'core/private-endpoints.bicep' = if (vnetEnabled) {
-  name: 'private-endpoints'
+// An account of kind OpenAI answers in the first zone, one of kind AIServices in the others, too.
+var openAiZones = [
+  'privatelink.openai.azure.com'
+  'privatelink.cognitiveservices.azure.com'
+  'privatelink.services.ai.azure.com'
+]
+
+module dataEndpoints 'core/private-endpoints.bicep' = if (vnetEnabled) {
+  name: 'data-endpoints'
   scope: group
   params: {
     location: location
     tags: tags
     networkId: network!.outputs.id
     subnetId: network!.outputs.endpointSubnetId
+    zones: concat([
+      'privatelink.blob.${environment().suffixes.storage}'
+      'privatelink.servicebus.windows.net'
+      'privatelink.documents.azure.com'
+      'privatelink.vaultcore.azure.net'
+    ], createOpenAiAccount || openAiPrivateEndpoint ? openAiZones : [])
     endpoints: concat([
       {
         name: '${abbreviations.networkPrivateEndpoints}blob-${token}'
         resourceId: storage.outputs.id
         groupId: 'blob'
-        zone: 'privatelink.blob.${environment().suffixes.storage}'
+        zones: ['privatelink.blob.${environment().suffixes.storage}']
       }
       {
         name: '${abbreviations.networkPrivateEndpoints}event-hubs-${token}'
         resourceId: eventHubs.outputs.id
         groupId: 'namespace'
-        zone: 'privatelink.servicebus.windows.net'
+        zones: ['privatelink.servicebus.windows.net']
       }
       {
         name: '${abbreviations.networkPrivateEndpoints}cosmos-${token}'
         resourceId: cosmos.outputs.id
         groupId: 'Sql'
-        zone: 'privatelink.documents.azure.com'
+        zones: ['privatelink.documents.azure.com']
       }
       {
         name: '${abbreviations.networkPrivateEndpoints}vault-${token}'
         resourceId: vault.outputs.id
         groupId: 'vault'
-        zone: 'privatelink.vaultcore.azure.net'
+        zones: ['privatelink.vaultcore.azure.net']
       }
     ], createOpenAiAccount || openAiPrivateEndpoint ? [
       {
         name: '${abbreviations.networkPrivateEndpoints}openai-${token}'
         resourceId: openAi.outputs.id
         groupId: 'account'
-        zone: 'privatelink.openai.azure.com'
+        zones: openAiZones
       }
-    ] : [], inboundPrivate ? [
+    ] : [])
+  }
+}
+
+// Apart from the others, which the app needs when it starts.
+module appEndpoint 'core/private-endpoints.bicep' = if (vnetEnabled && inboundPrivate) {
+  name: 'app-endpoint'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    networkId: network!.outputs.id
+    subnetId: network!.outputs.endpointSubnetId
+    zones: ['privatelink.azurewebsites.net']
+    endpoints: [
       {
         name: '${abbreviations.networkPrivateEndpoints}app-${token}'
         resourceId: functionApp.outputs.id
         groupId: 'sites'
-        zone: 'privatelink.azurewebsites.net'
+        zones: ['privatelink.azurewebsites.net']
       }
-    ] : [])
+    ]
   }
 }
 
@@ -535,6 +617,7 @@ module alerts 'app/alerts.bicep' = {
     cosmosAccountName: cosmos.outputs.name
     workspaceId: monitoring.outputs.workspaceId
     hubRetentionSeconds: hubRetentionSeconds
+    assignMonitoringReader: assignMonitoringReader
   }
 }
 
@@ -588,6 +671,10 @@ output AZURE_MONITOR_ENDPOINT string = 'https://${openAi.outputs.location}.metri
 output DEPLOYMENTS string = string(deployments)
 output SPILLOVER_DEPLOYMENTS string = string(concat(createdSpillover, namedSpillover))
 output KEY_VAULT_NAME string = vault.outputs.name
+output REQUEST_ID_KEY_URI string = contains(settings, 'REQUEST_ID_KEY') ? '' : vault.outputs.secretUri
+output APP_PRINCIPAL_ID string = identity.outputs.principalId
+output APP_STORAGE_ROLE_ID string = appStorageRole.outputs.id
 output API_MANAGEMENT_NAME string = apiManagement ? gateway!.outputs.name : ''
 output API_MANAGEMENT_ADDRESS string = apiManagement ? gateway!.outputs.address : ''
 output GATEWAY_CLIENT_ID string = apiManagement ? gatewayIdentity!.outputs.clientId : ''
+output GATEWAY_PRINCIPAL_ID string = apiManagement ? gatewayIdentity!.outputs.principalId : ''

@@ -3,9 +3,17 @@
 targetScope = 'subscription'
 metadata description = 'Alerts that brake the queue, and the API of the gateway.'
 
+@minLength(1)
+@maxLength(32)
 param environmentName string
+
+@minLength(1)
 param location string
+@minLength(1)
+@maxLength(90)
 param resourceGroupName string
+
+@minLength(1)
 param functionAppName string
 
 @description('The Azure OpenAI account; the rules are deployed to its resource group.')
@@ -22,10 +30,16 @@ param alertWebhookObjectId string = ''
 param alertWebhookIdentifierUri string = ''
 
 @description('Refused calls in a minute beyond which the queue brakes.')
+@minValue(0)
 param refusalThreshold int = 3
 
 @description('Percent, average of a minute, beyond which the queue brakes.')
+@minValue(50)
 param utilizationThreshold int = 100
+
+@description('Name of the metric of utilization, by the kind of the account: the other one for kind AIServices. The hook reads the kind.')
+@allowed(['AzureOpenAIProvisionedManagedUtilizationV2', 'ProvisionedUtilization'])
+param utilizationMetric string = 'AzureOpenAIProvisionedManagedUtilizationV2'
 
 @description('With API Management: its name, and the client id of the gateway\'s identity.')
 param apiManagementName string = ''
@@ -68,6 +82,7 @@ module rules 'app/openai-alerts.bicep' = {
     prefix: 'ptu-${environmentName}'
     refusalThreshold: refusalThreshold
     utilizationThreshold: utilizationThreshold
+    utilizationMetric: utilizationMetric
   }
 }
 

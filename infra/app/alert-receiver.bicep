@@ -38,7 +38,7 @@ resource brake 'Microsoft.Insights/actionGroups@2023-01-01' = {
         name: 'capacity-alert'
         functionAppResourceId: app.id
         functionName: 'capacity_alert'
-        httpTriggerUrl: '${address}?code=${listKeys(alerted.id, alerted.apiVersion).default}'
+        httpTriggerUrl: '${address}?code=${alerted.listKeys().default}'
         useCommonAlertSchema: true
       }
     ] : []

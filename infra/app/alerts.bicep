@@ -13,6 +13,9 @@ param cosmosAccountName string
 param workspaceId string
 param hubRetentionSeconds int
 
+@description('Whether the app may read the metric. Without the role no reading ever comes, which is no fault.')
+param assignMonitoringReader bool
+
 resource people 'Microsoft.Insights/actionGroups@2023-01-01' = {
   name: actionGroupName
   location: 'global'
@@ -69,6 +72,9 @@ resource deadLetters 'Microsoft.Insights/metricAlerts@2018-03-01' = {
   }
 }
 
+// Both rules on the log skip the check of their queries: the tables of a workspace that is minutes old do
+// not exist yet.
+
 // The sweep says every two minutes how old the oldest event is that nobody has dealt with. Beyond the
 // retention the hub drops events; the sweep publishes them again, but late.
 resource queueAge 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
@@ -83,6 +89,7 @@ resource queueAge 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
     enabled: true
     autoMitigate: true
     scopes: [workspaceId]
+    skipQueryValidation: true
     evaluationFrequency: 'PT15M'
     windowSize: 'PT15M'
     criteria: {
@@ -118,9 +125,11 @@ resource staleGauge 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
     displayName: 'The gauge has not read the metric for a quarter of an hour'
     description: 'The timer does not run, or Azure Monitor cannot be read: often the identity lacks Monitoring Reader on the subscription of the Azure OpenAI account. Without it the app goes by headers, 429s and usage events, or probes.'
     severity: 2
-    enabled: true
+    // not a condition on the rule: that would leave a rule that exists as it is, fired for ever
+    enabled: assignMonitoringReader
     autoMitigate: true
     scopes: [workspaceId]
+    skipQueryValidation: true
     evaluationFrequency: 'PT15M'
     windowSize: 'PT15M'
     criteria: {

@@ -54,7 +54,7 @@ resource queueKey 'Microsoft.ApiManagement/service/namedValues@2024-05-01' = {
   properties: {
     displayName: 'queue-key'
     secret: true
-    value: listKeys(app::producer.id, app::producer.apiVersion).default
+    value: app::producer.listKeys().default
   }
 }
 
@@ -64,7 +64,7 @@ resource queueReadKey 'Microsoft.ApiManagement/service/namedValues@2024-05-01' =
   properties: {
     displayName: 'queue-read-key'
     secret: true
-    value: listKeys(app::request.id, app::request.apiVersion).default
+    value: app::request.listKeys().default
   }
 }
 

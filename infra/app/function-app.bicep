@@ -20,7 +20,7 @@ param inboundPrivate bool
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int
 
-@minValue(40)
+@minValue(1)
 @maxValue(1000)
 param maximumInstanceCount int
 
@@ -37,11 +37,17 @@ param deploymentContainer string
 param eventHubsHost string
 param cosmosEndpoint string
 param cosmosDatabase string
+
+@description('The secret with the key of request ids, without a version: the app reads all versions of it.')
 param requestIdKeyUri string
+
 param applicationInsightsConnectionString string
 param openAiEndpoint string
 param openAiResourceId string
 param openAiLocation string
+
+@description('Version of the Azure OpenAI API; empty: the app\'s own default.')
+param openAiApiVersion string
 
 @description('JSON arrays, as docs/settings.md describes them.')
 param deployments string
@@ -75,6 +81,12 @@ var ours = {
   SPILLOVER_DEPLOYMENTS: spilloverDeployments
   SWEEP_SCHEDULE: '30 */2 * * * *'
 }
+
+// The app reads the key itself, by its identity. A reference that is not resolved arrives as its own
+// text, which anybody can compute: the reference REQUEST_ID_KEY is for code of the release before only.
+// A key of one's own in `settings` replaces the one in the vault, so the app must not be told of that.
+var keyInVault = contains(settings, 'REQUEST_ID_KEY') ? {} : { REQUEST_ID_KEY_URI: requestIdKeyUri }
+var apiVersion = empty(openAiApiVersion) ? {} : { AZURE_OPENAI_API_VERSION: openAiApiVersion }
 
 // Read by the Functions host. FUNCTIONS_WORKER_RUNTIME is refused on Flex Consumption.
 var hosts = {
@@ -144,11 +156,11 @@ module site 'br/public:avm/res/web/site:0.19.3' = {
       }
     }
     siteConfig: {
-      alwaysOn: false
-      ftpsState: 'Disabled'
+      // this object must stay: without it the module sends alwaysOn and ftpsState, which Flex Consumption
+      // refuses in newer regions (infra/flex-consumption.json)
       http20Enabled: true
       minTlsVersion: '1.2'
-      appSettings: [for setting in items(union(ours, hosts, settings)): {
+      appSettings: [for setting in items(union(ours, keyInVault, apiVersion, hosts, settings)): {
         name: setting.key
         value: string(setting.value)
       }]

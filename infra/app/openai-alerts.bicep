@@ -21,6 +21,10 @@ param refusalThreshold int
 @minValue(50)
 param utilizationThreshold int
 
+@description('Name of the metric of utilization: accounts of kind OpenAI publish AzureOpenAIProvisionedManagedUtilizationV2, accounts of kind AIServices ProvisionedUtilization.')
+@allowed(['AzureOpenAIProvisionedManagedUtilizationV2', 'ProvisionedUtilization'])
+param utilizationMetric string
+
 resource account 'Microsoft.CognitiveServices/accounts@2025-06-01' existing = {
   name: accountName
 }
@@ -79,7 +83,7 @@ resource utilization 'Microsoft.Insights/metricAlerts@2018-03-01' = [for deploym
           criterionType: 'StaticThresholdCriterion'
           name: 'full'
           metricNamespace: 'Microsoft.CognitiveServices/accounts'
-          metricName: 'AzureOpenAIProvisionedManagedUtilizationV2'
+          metricName: utilizationMetric
           timeAggregation: 'Average'
           operator: 'GreaterThan'
           threshold: utilizationThreshold

@@ -1,6 +1,9 @@
 // Deployments that were asked for, in the resource group of their account. PTUs cost thousands a month.
 metadata description = 'PTU and pay-as-you-go deployments on an Azure OpenAI account.'
 
+@description('azd-env-name and azd-env-group: whose they are. A deployment of these names without the tags is somebody else\'s, and preprovision refuses to change it.')
+param tags object
+
 param accountName string
 
 @description('[{ name, model, version, format, sku, capacity }]')
@@ -16,6 +19,7 @@ resource account 'Microsoft.CognitiveServices/accounts@2025-06-01' existing = {
 resource deployment 'Microsoft.CognitiveServices/accounts/deployments@2025-06-01' = [for one in deployments: {
   parent: account
   name: one.name
+  tags: tags
   sku: {
     name: one.sku
     capacity: one.capacity

@@ -1,4 +1,5 @@
-// What a principal may do on the app's own services, each role on the narrowest scope that works.
+// What a principal may do on the app's own services, each role on the narrowest scope that works. The
+// role on the storage account is in storage-role.bicep.
 metadata description = 'Role assignments of one principal on the services of the app.'
 
 param principalId string
@@ -9,7 +10,6 @@ param principalType string
 param eventHubNamespaceName string
 param cosmosAccountName string
 param cosmosDatabase string
-param storageAccountName string
 
 @description('The vault and the secret in it that may be read.')
 param keyVaultName string = ''
@@ -73,22 +73,6 @@ resource contributor 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments@2
   }
 }
 
-resource storage 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
-  name: storageAccountName
-}
-
-// The host creates containers of its own and takes leases: it asks for Owner on the account, which
-// holds nothing else.
-resource blobOwner 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  scope: storage
-  name: guid(storage.id, principalId, 'blob-owner')
-  properties: {
-    principalId: principalId
-    principalType: principalType
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles['Storage Blob Data Owner'])
-  }
-}
-
 resource vault 'Microsoft.KeyVault/vaults@2024-11-01' existing = if (!empty(keyVaultName)) {
   name: empty(keyVaultName) ? 'none' : keyVaultName
 
@@ -97,6 +81,7 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' existing = if (!empty(keyV
   }
 }
 
+// To read the secret, and to list its versions as far as a role on the secret alone allows it.
 resource secretUser 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(keyVaultName)) {
   scope: vault::secret
   name: guid(resourceGroup().id, keyVaultName, secretName, principalId, 'secret-user')

@@ -5,6 +5,9 @@ metadata description = 'Cosmos DB for NoSQL with the containers of the app, with
 param location string
 param tags object
 param name string
+
+@minLength(1)
+@maxLength(255)
 param database string
 
 @description('serverless: paid by request unit, nothing when idle; a physical partition gives at most 5,000 a second. autoscale: from a tenth of the maximum up to it, paid by the hour.')
@@ -13,6 +16,7 @@ param mode string
 
 @description('With autoscale: the most RU/s that the containers share, in steps of 1,000.')
 @minValue(1000)
+@maxValue(1000000)
 param maximumThroughput int
 
 @description('Strong is what the ledger\'s rules are proven with. Session is cheaper to read; then a take-over may wait for a read that is not the newest.')
@@ -35,7 +39,12 @@ resource account 'Microsoft.DocumentDB/databaseAccounts@2025-04-15' = {
   properties: {
     databaseAccountOfferType: 'Standard'
     capabilities: mode == 'serverless' ? [{ name: 'EnableServerless' }] : []
-    consistencyPolicy: { defaultConsistencyLevel: consistency }
+    // with one region the least that BoundedStaleness may have is the nearest to Strong
+    consistencyPolicy: consistency == 'BoundedStaleness' ? {
+      defaultConsistencyLevel: consistency
+      maxStalenessPrefix: 10
+      maxIntervalInSeconds: 5
+    } : { defaultConsistencyLevel: consistency }
     locations: [
       {
         locationName: location

@@ -11,6 +11,7 @@ param sku string
 
 @description('Throughput units (Standard) or processing units (Premium).')
 @minValue(1)
+@maxValue(40)
 param capacity int
 
 @description('Standard only: throughput units that the namespace may grow to by itself; 0 switches that off. It never shrinks back.')
@@ -61,13 +62,13 @@ resource namespace 'Microsoft.EventHub/namespaces@2024-01-01' = {
   }
 }
 
-resource rules 'Microsoft.EventHub/namespaces/networkRuleSets@2024-01-01' = if (publicNetworkAccess == 'Disabled') {
+// In any case: a namespace that was closed once would otherwise keep the rule `Deny` after it is opened.
+resource rules 'Microsoft.EventHub/namespaces/networkRuleSets@2024-01-01' = {
   parent: namespace
   name: 'default'
   properties: {
-    publicNetworkAccess: 'Disabled'
-    defaultAction: 'Deny'
-    // API Management's logger is a trusted service
+    publicNetworkAccess: publicNetworkAccess
+    defaultAction: publicNetworkAccess == 'Enabled' ? 'Allow' : 'Deny'
     trustedServiceAccessEnabled: true
   }
 }

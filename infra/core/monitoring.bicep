@@ -18,6 +18,8 @@ module workspace 'br/public:avm/res/operational-insights/workspace:0.11.1' = {
     location: location
     tags: tags
     dataRetention: retentionDays
+    // the module's default asks for a key of one's own, which there is not
+    forceCmkForQuery: false
   }
 }
 

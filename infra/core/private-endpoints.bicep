@@ -1,18 +1,21 @@
-// A private endpoint and its DNS zone for each service that is named.
-metadata description = 'Private endpoints, each with the private DNS zone of its service.'
+// Private endpoints, and the DNS zones that their services' names are looked up in.
+metadata description = 'Private endpoints, and the private DNS zones of their services.'
 
 param location string
 param tags object
 param networkId string
 param subnetId string
 
-@description('[{ name, resourceId, groupId, zone }]: what to reach, by which of its sub-resources, under which DNS zone.')
+@description('Names of the DNS zones, each once.')
+param zones array
+
+@description('[{ name, resourceId, groupId, zones }]: what to reach, by which of its sub-resources, under which of the DNS zones.')
 param endpoints array
 
-module zone 'br/public:avm/res/network/private-dns-zone:0.7.1' = [for one in endpoints: {
-  name: 'dns-${one.name}'
+module zone 'br/public:avm/res/network/private-dns-zone:0.7.1' = [for zoneName in zones: {
+  name: 'dns-${zoneName}'
   params: {
-    name: one.zone
+    name: zoneName
     location: 'global'
     tags: tags
     virtualNetworkLinks: [
@@ -24,7 +27,7 @@ module zone 'br/public:avm/res/network/private-dns-zone:0.7.1' = [for one in end
   }
 }]
 
-module endpoint 'br/public:avm/res/network/private-endpoint:0.11.0' = [for (one, index) in endpoints: {
+module endpoint 'br/public:avm/res/network/private-endpoint:0.11.0' = [for one in endpoints: {
   name: 'endpoint-${one.name}'
   params: {
     name: one.name
@@ -41,7 +44,11 @@ module endpoint 'br/public:avm/res/network/private-endpoint:0.11.0' = [for (one,
       }
     ]
     privateDnsZoneGroup: {
-      privateDnsZoneGroupConfigs: [{ privateDnsZoneResourceId: zone[index].outputs.resourceId }]
+      // by name, not by the modules' outputs: an endpoint may have several zones
+      privateDnsZoneGroupConfigs: [for zoneName in one.zones: {
+        privateDnsZoneResourceId: resourceId('Microsoft.Network/privateDnsZones', zoneName)
+      }]
     }
   }
+  dependsOn: [zone]
 }]

@@ -222,9 +222,9 @@ def planted(name: str, old: str, new: str) -> list[str]:
         ),
         pytest.param(
             "core/private-endpoints.bicep",
-            "zone[index]",
-            "zone[position]",
-            "position is not declared",
+            "name: 'dns-${zoneName}'",
+            "name: 'dns-${zonesName}'",
+            "zonesName is not declared",
             id="a loop's variable",
         ),
         pytest.param(

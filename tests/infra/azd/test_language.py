@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.bicep.evaluate import Evaluation, Failed, Unknown
+from tests.support.bicep.dependencies import dependencies, waits_for
+from tests.support.bicep.evaluate import GROUP, Evaluation, Failed, Unknown
 from tests.support.bicep.syntax import parse
 
 
@@ -32,6 +33,9 @@ def value(expression: str, **given: Any) -> Any:
         pytest.param("'${o.n} of ${length(o.l)}'", "2 of 2", id="text"),
         pytest.param("[for (e, i) in o.l: e + i]", [7, 9], id="a loop"),
         pytest.param("string({ a: [1, 'b'] })", '{"a":[1,"b"]}', id="an object as text"),
+        pytest.param("contains({ aB: 1 }, 'Ab')", True, id="a key in any case"),
+        pytest.param("contains(['aB'], 'Ab')", False, id="an element in its own case"),
+        pytest.param("environment().suffixes.storage", "core.windows.net", id="the cloud"),
         pytest.param("union({ a: 1 }, { a: 2, b: 3 })", {"a": 2, "b": 3}, id="the later wins"),
     ],
 )
@@ -43,6 +47,33 @@ def test_a_branch_that_is_not_taken_refuses_nothing() -> None:
     assert value("true || fail('no') ? 1 : fail('no')") == 1
     with pytest.raises(Failed, match=r"^because$"):
         value("false ? 1 : fail('because')")
+
+
+def test_the_id_of_a_resource_is_made_of_its_type_and_name() -> None:
+    found = value("resourceId('Microsoft.Network/privateDnsZones', 'a.b')")
+    assert found == f"{GROUP}/providers/Microsoft.Network/privateDnsZones/a.b"
+
+
+NESTED = """
+param zones array
+var through = first.outputs.id
+module first 'a.bicep' = { params: { names: [for zone in zones: zone] } }
+module second 'a.bicep' = if (!empty(through)) { params: {} }
+module third 'a.bicep' = {
+  params: { names: [for first in zones: first] }
+  dependsOn: [second]
+}
+"""
+
+
+def test_what_waits_for_what_is_read_from_names_conditions_and_variables() -> None:
+    file = parse(NESTED, path=Path("x.bicep"))
+    assert dependencies(file) == {
+        "first": frozenset(),
+        "second": {"first"},
+        "third": {"second"},
+    }, "the variable of a loop is no module of the same name"
+    assert waits_for(file, "third") == {"first", "second"}
 
 
 def test_what_is_not_known_is_said_instead_of_guessed() -> None:

@@ -79,6 +79,37 @@ def test_an_assignment_has_a_scope_and_a_name_that_is_the_same_next_time(
     assert one.value["name"].text.startswith("guid(")
 
 
+NAMES = {
+    "contributor": "guid(account.id, cosmosDatabase, principalId, 'contributor')",
+    "receiver": "guid(namespace.id, hub, principalId, 'receiver')",
+    "sender": "guid(namespace.id, hub, principalId, 'sender')",
+    "secretUser": "guid(resourceGroup().id, keyVaultName, secretName, principalId, 'secret-user')",
+    "metricsPublisher": "guid(resourceGroup().id, componentName, principalId, 'metrics-publisher')",
+    "blobOwner": "guid(storage.id, principalId, 'blob-owner')",
+    "reader": "guid(subscription().id, principalId, 'monitoring-reader')",
+    "user": "guid(account.id, caller.id, 'openai-user')",
+}
+"""Of the first release: under another name Azure refuses a role that somebody has already."""
+
+
+def test_an_assignment_that_exists_keeps_its_name() -> None:
+    assert {
+        one.name: one.value["name"].text for path, _, one in ALL if path.stem != "api-management"
+    } == NAMES
+
+
+def test_what_the_hook_must_find_outside_the_group_is_told() -> None:
+    """`azd down` deletes the group; roles on the account and its subscription are elsewhere."""
+    outputs = template("main.bicep").of("output")
+    assert outputs["APP_PRINCIPAL_ID"].value.text == "identity.outputs.principalId"
+    gateway = outputs["GATEWAY_PRINCIPAL_ID"].value
+    assert "gatewayIdentity!.outputs.principalId" in gateway.text
+    none = Evaluation(template("main.bicep"), parameters={"apiManagement": False})
+    assert none.value(gateway.node) == ""
+    assert outputs["APP_STORAGE_ROLE_ID"].value.text == "appStorageRole.outputs.id"
+    assert template("app/storage-role.bicep").of("output")["id"].value.text == "blobOwner.id"
+
+
 def scopes() -> dict[str, str]:
     """By role, on what resource type it is assigned."""
     found: dict[str, str] = {}
@@ -126,16 +157,52 @@ def given(module: str) -> dict[str, Any]:
 def test_the_app_gets_a_role_on_everything_that_it_calls() -> None:
     app = given("appRoles")
     assert app["principalId"].text == "identity.outputs.principalId"
-    assert {"eventHubNamespaceName", "cosmosAccountName", "storageAccountName"} <= app.keys()
+    assert {"eventHubNamespaceName", "cosmosAccountName"} <= app.keys()
     assert {"keyVaultName", "secretName", "componentName"} <= app.keys()
+    storage = given("appStorageRole")
+    assert storage["principalId"].text == "identity.outputs.principalId"
+    assert storage["storageAccountName"].text == "storage.outputs.name"
     assert "identity.outputs.principalId" in given("openAi")["callers"].text
     assert given("metricsReader")["principalId"].text == "identity.outputs.principalId"
 
 
 def test_who_deploys_gets_the_roles_for_local_work() -> None:
     principal = given("principalRoles")
-    assert principal["principalId"].text == "principalId"
+    assert principal["principalId"].text == "dataPrincipalId"
+    assert principal["principalType"].text == "dataPrincipalType"
     assert given("appRoles").keys() - principal.keys() == {"componentName"}
+    assert given("principalStorageRole")["principalId"].text == "dataPrincipalId"
+    assert given("principalStorageRole").keys() == given("appStorageRole").keys()
+
+
+DEPLOYER = "00000000-0000-0000-0000-00000000000d"
+GROUP_OF_PEOPLE = "22222222-2222-2222-2222-222222222222"
+
+
+@pytest.mark.parametrize(
+    ("asked", "has_them"),
+    [
+        pytest.param("", (DEPLOYER, "User"), id="who deploys"),
+        pytest.param("nobody", ("", "Group"), id="nobody"),
+        pytest.param(GROUP_OF_PEOPLE, (GROUP_OF_PEOPLE, "Group"), id="a group"),
+    ],
+)
+def test_the_data_roles_may_go_to_a_group_or_to_nobody(
+    asked: str, has_them: tuple[str, str]
+) -> None:
+    """By a variable of its own: azd fills in who deploys, whatever was set."""
+    main = Evaluation(template("main.bicep"), parameters={"dataRoles": asked})
+    assert (main["dataPrincipalId"], main["dataPrincipalType"]) == has_them
+    text = (INFRA / "main.bicep").read_text(encoding="utf-8")
+    for module in ("principalRoles 'app/roles", "principalStorageRole 'app/storage-role"):
+        assert f"module {module}.bicep' = if (!empty(dataPrincipalId))" in text
+    callers = given("openAi")["callers"]
+    found = Evaluation(
+        template("main.bicep"),
+        parameters={"dataRoles": asked, "principalMayCallOpenAi": True, "apiManagement": False},
+        given={"identity": {"outputs": {"principalId": "app"}}},
+    ).value(callers.node)
+    assert [(one["id"], one["type"]) for one in found[1:]] == ([has_them] if has_them[0] else [])
 
 
 def test_the_role_on_the_subscription_can_be_left_out() -> None:

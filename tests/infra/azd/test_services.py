@@ -1,4 +1,4 @@
-"""What the code uses exists in the templates: hubs, containers, keys, blobs, functions, metrics."""
+"""What the code uses exists in the templates: hubs, containers, blobs. No service takes keys."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from typing import Any
 import pytest
 
 from ptu_optimizer.adapters.blobs import CONTAINER
-from ptu_optimizer.capacity.alert_concern import DEPLOYMENT, REQUESTS, STATUS, UTILIZATION
 from ptu_optimizer.capacity.metric import Minute
 from ptu_optimizer.requests.deliveries import DeliveredEvent, Delivery
 from ptu_optimizer.requests.events import HUBS
 from ptu_optimizer.requests.usage_feed import USAGE
 from ptu_optimizer.settings import Settings
-from tests.infra.azd.places import INFRA, TEMPLATES, template
+from tests.infra.azd.places import TEMPLATES, template
 from tests.support.bicep.evaluate import Evaluation
-from tests.support.bicep.syntax import Expression, read
-from tests.support.functions import app_functions, consumer_groups, containers, hubs, of_type
+from tests.support.bicep.syntax import Expression
+from tests.support.functions import consumer_groups, containers, hubs
 from tests.support.schemas import ROOT
 
 
@@ -117,7 +116,26 @@ def test_claims_by_create_get_one_write_region_and_strong_consistency() -> None:
     assert len(account["locations"]) == 1
     assert account["enableMultipleWriteLocations"] is False
     assert default("cosmosConsistency") == "Strong"
-    assert account["consistencyPolicy"]["defaultConsistencyLevel"].text == "consistency"
+    assert consistency_policy("Strong") == {"defaultConsistencyLevel": "Strong"}
+
+
+def consistency_policy(level: str) -> dict[str, Any]:
+    policy = COSMOS.of("resource")["account"].value["properties"]["consistencyPolicy"]
+    found = Evaluation(COSMOS, parameters={"consistency": level}).value(policy.node)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_every_consistency_has_the_figures_that_it_needs() -> None:
+    levels = COSMOS.of("parameter")["consistency"].decorators["allowed"]
+    assert levels == ["Strong", "BoundedStaleness", "Session"]
+    for level in ("Strong", "Session"):
+        assert consistency_policy(level) == {"defaultConsistencyLevel": level}
+    bounded = consistency_policy("BoundedStaleness")
+    assert bounded["defaultConsistencyLevel"] == "BoundedStaleness"
+    # Microsoft, "Consistency levels": the least with one region
+    assert bounded["maxStalenessPrefix"] >= 10
+    assert bounded["maxIntervalInSeconds"] >= 5
 
 
 # --- Storage -------------------------------------------------------------------------------------
@@ -139,100 +157,6 @@ def test_files_outlive_the_requests_that_they_belong_to() -> None:
     kept = template("main.bicep").of("module")["storage"].value["params"]["fileDays"]
     days = Evaluation(template("main.bicep"), parameters={"hubRetentionDays": 7}).value(kept.node)
     assert days > 2 * 7, "the latest deadline is a retention away, records live a retention longer"
-
-
-# --- functions, alerts ---------------------------------------------------------------------------
-
-
-def test_the_alert_calls_the_function_by_the_route_that_it_has() -> None:
-    text = (INFRA / "app" / "alert-receiver.bicep").read_text(encoding="utf-8")
-    route = of_type("httpTrigger")["capacity_alert"]["route"]
-    assert f"}}/{route}'" in text
-    assert "functionName: 'capacity_alert'" in text
-
-
-def test_every_action_group_uses_the_common_schema_that_the_app_reads() -> None:
-    for name in ("app/alert-receiver.bicep", "app/alerts.bicep"):
-        text = (INFRA / name).read_text(encoding="utf-8")
-        receivers = text.count("Receivers:")
-        assert receivers == text.count("useCommonAlertSchema: true") > 0
-
-
-@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
-def test_functions_that_are_named_exist(path: Any) -> None:
-    functions = [
-        resource
-        for resource in read(path).resources
-        if resource.resource_type == "Microsoft.Web/sites/functions"
-    ]
-    assert {one.value["name"] for one in functions} <= app_functions().keys()
-
-
-def criteria(rule: str) -> dict[str, Any]:
-    resource = template("app/openai-alerts.bicep").of("resource")[rule]
-    (criterion,) = resource.value["properties"]["criteria"]["allOf"]
-    assert isinstance(criterion, dict)
-    return criterion
-
-
-def test_the_rules_that_brake_are_on_metrics_that_the_app_understands() -> None:
-    assert criteria("utilization")["metricName"].lower() in UTILIZATION
-    assert criteria("refusals")["metricName"].lower() == REQUESTS
-    for rule in ("utilization", "refusals"):
-        dimensions = {one["name"]: one["values"] for one in criteria(rule)["dimensions"]}
-        assert [one.text for one in dimensions[DEPLOYMENT]] == ["deployment.name"]
-    assert {one["name"]: one["values"] for one in criteria("refusals")["dimensions"]}[STATUS] == [
-        "429"
-    ]
-
-
-def test_the_rules_that_brake_fire_high_and_resolve_by_themselves() -> None:
-    for rule in ("utilization", "refusals"):
-        body = template("app/openai-alerts.bicep").of("resource")[rule].value["properties"]
-        assert body["autoMitigate"] is True, "else each brake lasts until it expires"
-        assert body["evaluationFrequency"] == body["windowSize"] == "PT1M"
-        assert criteria(rule)["operator"] == "GreaterThan", "a low metric is no reason to brake"
-
-
-def test_the_queues_own_fill_does_not_reach_the_threshold() -> None:
-    threshold = template("postdeploy.bicep").of("parameter")["utilizationThreshold"].value
-    assert threshold >= 100, "a load is 100 % at most, and the level is kept far below it"
-
-
-def test_dead_letters_are_counted_in_the_container_that_they_are_written_to() -> None:
-    rule = template("app/alerts.bicep").of("resource")["deadLetters"].value["properties"]
-    (criterion,) = rule["criteria"]["allOf"]
-    values = {one["name"]: one["values"] for one in criterion["dimensions"]}
-    assert values["CollectionName"] == ["dead_letters"]
-    assert "dead_letters" in containers()
-
-
-def messages_queried() -> list[str]:
-    text = (INFRA / "app" / "alerts.bicep").read_text(encoding="utf-8")
-    return re.findall(r'Message startswith "([^":]+)', text)
-
-
-def messages_logged() -> str:
-    return "".join(
-        path.read_text(encoding="utf-8") for path in (ROOT / "ptu_optimizer").rglob("*.py")
-    )
-
-
-def test_alerts_on_the_log_look_for_messages_that_are_logged() -> None:
-    assert len(messages_queried()) == 2
-    assert [one for one in messages_queried() if f'"{one}"' not in messages_logged()] == []
-
-
-def test_the_figure_that_the_queues_age_is_read_from_is_logged() -> None:
-    text = (INFRA / "app" / "alerts.bicep").read_text(encoding="utf-8")
-    (field,) = re.findall(r'extract\(@"(\w+)=', text)
-    assert f'"{field}"' in messages_logged()
-
-
-def test_the_gauge_is_called_in_the_log_as_the_function_is() -> None:
-    text = (INFRA / "app" / "alerts.bicep").read_text(encoding="utf-8")
-    (function,) = re.findall(r'Name == "(\w+)"', text)
-    assert function in of_type("timerTrigger")
 
 
 # --- no keys -------------------------------------------------------------------------------------
@@ -258,12 +182,20 @@ def test_application_insights_takes_no_key() -> None:
     assert component.value["params"]["disableLocalAuth"] is True
 
 
+def test_queries_ask_for_no_key_of_ones_own() -> None:
+    """The module's default forces one, which there is not."""
+    workspace = template("core/monitoring.bicep").of("module")["workspace"].value["params"]
+    assert workspace["forceCmkForQuery"] is False
+
+
 def keys_read() -> dict[str, set[str]]:
     """By template, what it reads the keys of."""
     found: dict[str, set[str]] = {}
     for path in TEMPLATES:
         text = path.read_text(encoding="utf-8")
-        of = set(re.findall(r"list\w*\(([\w:]+)\.id", text)) | set(re.findall(r"\.list\w+\(", text))
+        of = set(re.findall(r"\blist\w*\(([\w:]+)", text)) | set(
+            re.findall(r"([\w:]+)\.list\w*\(", text)
+        )
         if of:
             found[path.name] = of
     return found
@@ -274,6 +206,12 @@ def test_keys_are_read_of_single_functions_only() -> None:
         "alert-receiver.bicep": {"alerted"},
         "api-management-api.bicep": {"app::producer", "app::request"},
     }
+
+
+def test_keys_are_read_as_the_linter_wants_it() -> None:
+    """`app::producer.listKeys()` knows its type and version, `listKeys(id, version)` does not."""
+    for path in TEMPLATES:
+        assert not re.search(r"(?<!\.)\blist\w*\(", path.read_text(encoding="utf-8")), path.name
 
 
 def test_the_package_is_deployed_and_the_services_are_used_by_the_same_identity() -> None:
@@ -299,7 +237,6 @@ def test_it_runs_python_3_13_on_flex_consumption() -> None:
     assert modules["plan"].value["params"]["skuName"] == "FC1"
     config = modules["site"].value["params"]["functionAppConfig"]
     assert config["runtime"] == {"name": "python", "version": "3.13"}
-    assert modules["site"].value["params"]["siteConfig"]["alwaysOn"] is False
     scale = config["scaleAndConcurrency"]
     assert isinstance(scale["triggers"]["http"]["perInstanceConcurrency"], Expression)
     assert default("httpConcurrency") > 1, "Python's default of 1 would start an instance per call"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ptu_optimizer.settings import Settings, SettingsError
-from tests.infra.azd.places import template
+from tests.infra.azd.places import INFRA, template
 from tests.support.bicep.evaluate import Evaluation
 from tests.support.deployed_settings import ALIASES, SECRETS, loaded
 from tests.support.functions import app_functions
@@ -30,6 +30,7 @@ READ_BY_THE_HOST = frozenset(
 """Of the connections: Microsoft, "Connect to Azure services by identity-based connections". Of logs
 and traces: "App settings reference for Azure Functions"."""
 
+MAIN = template("main.bicep")
 FUNCTION_APP = template("app/function-app.bicep")
 GIVEN: Mapping[str, Any] = {
     "location": "swedencentral",
@@ -44,6 +45,7 @@ GIVEN: Mapping[str, Any] = {
     "openAiResourceId": "/subscriptions/s/resourceGroups/ai/providers/"
     "Microsoft.CognitiveServices/accounts/acct",
     "openAiLocation": "swedencentral",
+    "openAiApiVersion": "",
     "deployments": '[{"name":"gpt-4.1-ptu","model":"gpt-4.1","ptus":50}]',
     "spilloverDeployments": "[]",
     "hubRetentionSeconds": 604_800,
@@ -59,9 +61,16 @@ def evaluated(**changes: Any) -> Evaluation:
 
 
 def read_by_the_app(**changes: Any) -> dict[str, str]:
-    values = evaluated(**changes)["ours"]
-    assert isinstance(values, dict)
+    found = evaluated(**changes)
+    values = {**found["ours"], **found["keyInVault"], **found["apiVersion"]}
+    assert all(isinstance(value, str) for value in values.values())
     return values
+
+
+def set_on_the_app(**changes: Any) -> dict[str, str]:
+    """Every setting as the site gets it, with those of the object `settings`."""
+    body = FUNCTION_APP.of("module")["site"].value["params"]["siteConfig"]["appSettings"]
+    return {one["name"]: one["value"] for one in evaluated(**changes).value(body.node)}
 
 
 def read_by_the_host() -> dict[str, str]:
@@ -136,15 +145,51 @@ def test_no_secret_is_set_but_as_a_reference_into_the_vault() -> None:
     assert ours["REQUEST_ID_KEY"].startswith("@Microsoft.KeyVault(SecretUri=https://")
 
 
-def test_flex_consumption_is_not_given_what_it_refuses() -> None:
-    both = read_by_the_app() | read_by_the_host()
-    assert not {"FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_EXTENSION_VERSION"} & both.keys()
+def test_the_app_is_told_where_its_key_is_and_the_release_before_gets_its_reference() -> None:
+    values = set_on_the_app()
+    assert values["REQUEST_ID_KEY_URI"] == "https://kv.vault.azure.net/secrets/request-id-key"
+    assert values["REQUEST_ID_KEY"] == f"@Microsoft.KeyVault(SecretUri={GIVEN['requestIdKeyUri']})"
+
+
+def test_a_key_of_ones_own_replaces_the_one_in_the_vault() -> None:
+    own = "a-key-of-ones-own-that-is-long-enough"
+    values = set_on_the_app(settings={"REQUEST_ID_KEY": own})
+    assert values["REQUEST_ID_KEY"] == own
+    assert "REQUEST_ID_KEY_URI" not in values
+
+
+def test_the_version_of_the_api_is_set_only_where_one_is_asked_for() -> None:
+    assert "AZURE_OPENAI_API_VERSION" not in set_on_the_app()
+    values = set_on_the_app(openAiApiVersion="2025-04-01-preview")
+    assert values["AZURE_OPENAI_API_VERSION"] == "2025-04-01-preview"
+    given = MAIN.of("module")["functionApp"].value["params"]["openAiApiVersion"]
+    assert given.text == "openAiApiVersion"
+    assert MAIN.of("parameter")["openAiApiVersion"].value == ""
+    asked = json.loads((INFRA / "main.parameters.json").read_text("utf-8"))["parameters"]
+    assert asked["openAiApiVersion"]["value"] == "${AZURE_OPENAI_API_VERSION=}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        pytest.param({}, "https://kv/secrets/request-id-key", id="the key in the vault"),
+        pytest.param({"REQUEST_ID_KEY": "k" * 32}, "", id="a key of one's own"),
+    ],
+)
+def test_local_work_is_told_of_the_key_that_the_app_has(
+    settings: dict[str, str], expected: str
+) -> None:
+    evaluated_main = Evaluation(
+        MAIN,
+        parameters={"settings": settings},
+        given={"vault": {"outputs": {"secretUri": "https://kv/secrets/request-id-key"}}},
+    )
+    output = MAIN.of("output")["REQUEST_ID_KEY_URI"].value
+    assert evaluated_main.value(output.node) == expected
 
 
 def test_settings_of_ones_own_come_on_top() -> None:
-    app = evaluated(settings={"UPPER_LIMIT": 0.9, "GAUGE_SCHEDULE": "45 * * * * *"})
-    body = FUNCTION_APP.of("module")["site"].value["params"]["siteConfig"]["appSettings"]
-    values = {one["name"]: one["value"] for one in app.value(body.node)}
+    values = set_on_the_app(settings={"UPPER_LIMIT": 0.9, "GAUGE_SCHEDULE": "45 * * * * *"})
     assert values["UPPER_LIMIT"] == "0.9"
     assert values["GAUGE_SCHEDULE"] == "45 * * * * *"
     assert values.keys() == read_by_the_app().keys() | read_by_the_host().keys() | {"UPPER_LIMIT"}

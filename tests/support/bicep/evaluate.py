@@ -16,6 +16,9 @@ from . import operators
 from .operators import CHAINED
 from .syntax import NOTHING, BicepFile, text_of, value_of
 
+GROUP = "/subscriptions/00000000-0000-0000-0000-00000000000a/resourceGroups/rg-dev"
+"""What is deployed to, as `resourceId` sees it."""
+
 
 class Failed(Exception):
     """The template refuses its parameters by `fail`."""
@@ -183,6 +186,20 @@ def _union(*values: Any) -> Any:
     return list(dict.fromkeys(element for value in values for element in value))
 
 
+def _contains(container: Any, item: Any) -> bool:
+    """The keys of an object are compared without regard to case, as Azure does."""
+    if isinstance(container, dict):
+        return str(item).lower() in {key.lower() for key in container}
+    return item in container
+
+
+def _resource_id(kind: str, *names: str) -> str:
+    """Of a resource in the group that is deployed to."""
+    provider, *types = kind.split("/")
+    path = "".join(f"/{one}/{name}" for one, name in zip(types, names, strict=True))
+    return f"{GROUP}/providers/{provider}{path}"
+
+
 BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "==": lambda a, b: a == b,
     "!=": lambda a, b: a != b,
@@ -200,8 +217,9 @@ BINARY: dict[str, Callable[[Any, Any], Any]] = {
 
 CALLS: dict[str, Callable[..., Any]] = {
     "concat": lambda *lists: [element for one in lists for element in one],
-    "contains": lambda container, item: item in container,
+    "contains": _contains,
     "deployer": lambda: {"objectId": "00000000-0000-0000-0000-00000000000d"},
+    "environment": lambda: {"suffixes": {"storage": "core.windows.net"}},
     "empty": lambda value: not value,
     "int": int,
     "items": lambda value: [{"key": key, "value": value[key]} for key in sorted(value)],
@@ -210,6 +228,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "newGuid": lambda: "00000000-0000-0000-0000-00000000000e",
     "range": lambda start, count: list(range(start, start + count)),
     "replace": lambda text, old, new: text.replace(old, new),
+    "resourceId": _resource_id,
     "split": lambda text, by: text.split(by),
     "string": _string_of,
     "subscription": lambda: {

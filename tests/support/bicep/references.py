@@ -117,6 +117,15 @@ def unused(file: BicepFile) -> list[str]:
     ]
 
 
+def names_read(node: tree_sitter.Node) -> frozenset[str]:
+    """Names that a part of a template reads, without functions and the variables of its loops."""
+    return frozenset(
+        text_of(one)
+        for one, local in _names(node, frozenset())
+        if not _role(one) and text_of(one) not in local
+    )
+
+
 def modules_misfit(file: BicepFile, *, verified: Mapping[str, Any]) -> list[str]:
     """Modules that are not there, parameters and outputs that they do not have, ones they lack.
 
