@@ -100,9 +100,8 @@ class KeyVaultKeys:
         if not self._listing_refused:
             self._listing_refused = True
             _log.warning(
-                "the versions of the key of request ids may not be listed: ids that an older "
-                "version signed are unknown to processes that start from now on",
-                extra={"secret": self._name},
+                "the versions of the key of request ids may not be listed",
+                extra={"secret": self._name, "used": "the current version alone"},
             )
         current = _key_version(secret)
         if current is not None:
@@ -143,8 +142,11 @@ class KeyVaultKeys:
 def _key_version(secret: KeyVaultSecret) -> KeyVersion | None:
     if len(secret.value or "") < SHORTEST_KEY:
         _log.error(
-            "a version of the key of request ids is not used: it is shorter than 16 characters",
-            extra={"version": secret.properties.version},
+            "a version of the key of request ids is not used",
+            extra={
+                "version": secret.properties.version,
+                "reason": f"it is shorter than {SHORTEST_KEY} characters",
+            },
         )
         return None
     return _version((secret.value or "").encode(), secret.properties)
