@@ -111,7 +111,8 @@ async def names() -> list[str]:
 def spoiled() -> dict[str, Any]:
     """The names of the functions with each environment of SPOILED. A process for each, as the
     library keeps one app; forked, since loading the library takes a second."""
-    found: dict[str, Any] = {}
+    importlib.import_module("ptu_optimizer.bootstrap")  # once, for all that are forked
+    pipes: dict[str, tuple[int, int]] = {}
     for case in SPOILED:
         reading, writing = os.pipe()
         child = os.fork()
@@ -121,8 +122,11 @@ def spoiled() -> dict[str, Any]:
             os.write(writing, answer.encode())
             os._exit(0)
         os.close(writing)
+        pipes[case.id] = child, reading
+    found: dict[str, Any] = {}
+    for name, (child, reading) in pipes.items():
         with os.fdopen(reading) as pipe:
-            found[case.id] = json.loads(pipe.read() or "null")
+            found[name] = json.loads(pipe.read() or "null")
         os.waitpid(child, 0)
     return found
 
