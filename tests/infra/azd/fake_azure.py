@@ -246,7 +246,9 @@ class Machine:
         self.programs = folder / "programs"
         self.state = folder / "azure.json"
         shutil.copytree(INFRA, self.project / "infra", ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / "local.settings.json.example", self.project)
+        for one in ("local.settings.json.example", "ptu_optimizer/capacity/models.json"):
+            (self.project / one).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / one, self.project / one)
         self.programs.mkdir()
         for name in ("az", "azd"):
             self._program(
