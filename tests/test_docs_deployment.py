@@ -11,7 +11,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 INFRA = ROOT / "infra"
 PAGE = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
-AZD_ITSELF = {"AZURE_ENV_NAME", "AZURE_LOCATION", "AZURE_PRINCIPAL_ID"}
+AZD_ITSELF = {
+    "AZURE_ENV_NAME", "AZURE_LOCATION", "AZURE_PRINCIPAL_ID", "AZURE_SUBSCRIPTION_ID"
+}  # fmt: skip
 
 
 def read_by_the_template() -> dict[str, str]:
@@ -26,6 +28,11 @@ def read_by_the_hooks() -> set[str]:
         path.read_text(encoding="utf-8") for path in sorted((INFRA / "scripts").glob("*.py"))
     )
     asked = set(re.findall(r'env(?:\.get\(|\[)"([A-Z][A-Z_]+)"', source))
+    asked |= set(re.findall(r'^[A-Z_]+ = "([A-Z]+_[A-Z_]+)"$', source, flags=re.MULTILINE))
+    wrappers = "".join(
+        path.read_text(encoding="utf-8") for path in (INFRA / "scripts").glob("*.sh")
+    )
+    asked |= set(re.findall(r"\$\{([A-Z_]+):-", wrappers))
     return asked | set(re.findall(r'^    "([A-Z][A-Z_]+)": "\w+",$', source, flags=re.MULTILINE))
 
 
@@ -55,6 +62,8 @@ SET_BY_HOOKS_OR_OUTPUTS = {
     "FUNCTION_APP_NAME",
     "GATEWAY_CLIENT_ID",
     "KEY_VAULT_NAME",
+    "PROVISIONED_RESOURCE_GROUP",
+    "PROVISIONED_SUBSCRIPTION_ID",
 }
 
 
@@ -129,3 +138,88 @@ def test_the_objects_of_the_parameters_are_named() -> None:
     assert objects
     for name in objects:
         assert f"`{name}`" in PAGE
+
+
+# --- commands of `az`, errors, taking down -------------------------------------------------------
+
+
+def commands() -> list[tuple[str, str]]:
+    """(page, command) of all commands of `az` that name a resource group."""
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    found = []
+    for page in pages:
+        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+        for command in re.findall(r"(?<![\w-])az [a-z][^`\n]*", text):
+            if re.search(r" (--resource-group|-g) ", command):
+                found.append((page.name, " ".join(command.split())))
+    return found
+
+
+def test_there_are_commands() -> None:
+    assert len(commands()) > 5
+
+
+@pytest.mark.parametrize(("page", "command"), commands())
+def test_a_command_names_its_subscription(page: str, command: str) -> None:
+    """The default of az may be another subscription than azd's."""
+    assert " --subscription " in command, page
+
+
+def errors() -> dict[str, str]:
+    """What one does, by what one sees."""
+    table = PAGE.partition("| You see | It is |")[2].partition("\n\n")[0]
+    rows = [line.strip("| ").split(" | ", 1) for line in table.splitlines() if "`" in line]
+    return {row[0]: row[-1] for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("seen", "does"),
+    [
+        ("BlobUploadFailedException", "`azd deploy` again"),
+        ("0 functions found", "`azd deploy` again"),
+        ("FlagMustBeSetForRestore", "az cognitiveservices account purge --subscription"),
+        ("ServiceAlreadyExistsInSoftDeletedState", "az apim deletedservice purge --subscription"),
+        ("InvalidDeploymentLocation", "az deployment sub delete"),
+        ("SKIP_DOWN_HOOKS", "a login or a right is missing"),
+    ],
+)
+def test_an_error_has_a_row_with_what_to_do(seen: str, does: str) -> None:
+    (row,) = [do for see, do in errors().items() if seen in see]
+    assert does in row
+
+
+def test_a_deleted_account_that_still_costs_is_told_as_such() -> None:
+    (row,) = [do for see, do in errors().items() if "FlagMustBeSetForRestore" in see]
+    assert "billed until it is purged" in row
+
+
+TAKING_DOWN = PAGE.partition("\n## Taking it down\n")[2].partition("\n## ")[0]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "1.22.4 to 1.24.0",
+        "1.31.2",
+        "SKIP_DOWN_HOOKS",
+        "DOWN_CONFIRMED",
+        "billed until it is purged",
+        "azd provision --no-state",
+        "down.json",
+        "az ad app delete",
+    ],
+)
+def test_taking_down_says_what_costs_and_how_to_get_out(said: str) -> None:
+    assert said in TAKING_DOWN
+
+
+def test_nobody_is_told_not_to_purge() -> None:
+    """azd skips a vault that purge protection keeps; the rest should be purged."""
+    assert "do not pass" not in TAKING_DOWN
+
+
+def test_no_page_prints_a_command_that_prints_nothing() -> None:
+    """`az functionapp keys list` and its like: an empty answer with exit code 0."""
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        assert not re.search(r"az functionapp (function )?keys list --", text), page.name

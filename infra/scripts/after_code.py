@@ -1,7 +1,7 @@
 """After the code is there: the alerts that brake the queue, and the API of the gateway.
 
-Their receiver is a function with a key of its own, which infra/app/alert-receiver.bicep reads: no
-key comes through here.
+The templates read the keys of the functions that they need: no key is handed over here. Before,
+it is seen that the app is awake and that its host tells these keys, since a template does not wait.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from infra.scripts.tools import ROOT, HookError, main, needed, run
+from infra.scripts.azure import Azure, AzureError
+from infra.scripts.deployed_app import App, patience
+from infra.scripts.function_keys import wait_for_keys
+from infra.scripts.tools import ROOT, HookError, is_true, main, needed
 
 RECEIVER = "capacity_alert"
-PATIENCE = 30
-"""Tries, ten seconds apart: a function has a key once the platform has seen it, minutes after the
-deployment of the code."""
-PAUSE_SECONDS = 10.0
+GATEWAY = ("producer", "request")
+"""Functions that the gateway calls, by infra/app/api-management-api.bicep."""
 
 OPTIONS = {
     "ALERT_AUTHENTICATION": "alertAuthentication",
@@ -29,6 +29,7 @@ OPTIONS = {
     "API_MANAGEMENT_NAME": "apiManagementName",
     "GATEWAY_CLIENT_ID": "gatewayClientId",
     "GATEWAY_JWT_AUDIENCE": "gatewayJwtAudience",
+    "GATEWAY_JWT_ROLES": "gatewayJwtRoles",
     "GATEWAY_TENANT_CLAIM": "gatewayTenantClaim",
 }
 """Variables of azd's environment that are parameters as they are, if they are set."""
@@ -37,9 +38,19 @@ NUMBERS = {
     "ALERT_UTILIZATION": "utilizationThreshold",
 }
 
+UTILIZATION = {
+    "OpenAI": "AzureOpenAIProvisionedManagedUtilizationV2",
+    "AIServices": "ProvisionedUtilization",
+}
+"""The metric of utilization, by the account's kind. Asked for a metric that it does not have, an
+account answers nothing, or zeros: the rule would never fire."""
 
-def parameters(env: Mapping[str, str]) -> dict[str, Any]:
-    """Of infra/postdeploy.bicep. Raises HookError."""
+NAME_LENGTH = 64
+"""Of a deployment; Azure allows no more."""
+
+
+def parameters(env: Mapping[str, str], *, kind: str = "") -> dict[str, Any]:
+    """Of infra/postdeploy.bicep; `kind` of the account, empty if unknown. Raises HookError."""
     environment, location, group, app, account, deployments = needed(
         env,
         "AZURE_ENV_NAME",
@@ -60,35 +71,70 @@ def parameters(env: Mapping[str, str]) -> dict[str, Any]:
     }
     values.update({name: env[variable] for variable, name in OPTIONS.items() if env.get(variable)})
     values.update(
-        {name: int(env[variable]) for variable, name in NUMBERS.items() if env.get(variable)}
+        {name: _whole(env, variable) for variable, name in NUMBERS.items() if env.get(variable)}
     )
+    if kind in UTILIZATION:
+        values["utilizationMetric"] = UTILIZATION[kind]
     return values
 
 
-def wait_for_the_receiver(
-    env: Mapping[str, str], *, sleep: Callable[[float], None] = time.sleep
-) -> None:
-    """Raises HookError with what `az` said last."""
-    group, app = needed(env, "AZURE_RESOURCE_GROUP", "FUNCTION_APP_NAME")
-    for tries_left in reversed(range(PATIENCE)):
-        try:
-            run(
-                ["az", "functionapp", "function", "show", "--resource-group", group,
-                 "--name", app, "--function-name", RECEIVER,
-                 "--only-show-errors", "--output", "none"]
-            )  # fmt: skip
-        except HookError:
-            if not tries_left:
-                raise
-            sleep(PAUSE_SECONDS)
-        else:
-            return
+def _whole(env: Mapping[str, str], variable: str) -> int:
+    try:
+        return int(env[variable])
+    except ValueError:
+        raise HookError(
+            f"{variable} is {env[variable]!r}, which is no whole number:\n"
+            f"    azd env set {variable} NUMBER"
+        ) from None
+
+
+def needed_functions(env: Mapping[str, str]) -> list[str]:
+    """Functions whose keys the templates read."""
+    by_key = (env.get("ALERT_AUTHENTICATION") or "key") == "key"
+    return [
+        *([RECEIVER] if by_key else []),
+        *(GATEWAY if env.get("API_MANAGEMENT_NAME") else []),
+    ]
+
+
+def deployment_name(environment: str, location: str) -> str:
+    """Azure keeps the record of a deployment, with its location, after the resources are deleted.
+    The same name in another region is refused."""
+    return f"ptu-postdeploy-{environment}-{location}"[:NAME_LENGTH]
+
+
+def kind_of_account(account_id: str, *, azure: Azure) -> str:
+    """Empty if it cannot be read; that is told."""
+    try:
+        account = azure.account(account_id)
+    except AzureError as error:
+        print(
+            f"The kind of the account cannot be read ({error}). The alert on utilization takes the "
+            "metric of accounts of kind OpenAI.",
+            file=sys.stderr,
+        )
+        return ""
+    return str((account or {}).get("kind") or "")
 
 
 def hook(env: Mapping[str, str]) -> None:
-    values = parameters(env)
     (subscription,) = needed(env, "AZURE_SUBSCRIPTION_ID")
-    wait_for_the_receiver(env)
+    azure = Azure(subscription)
+    # what is missing is told before anything is waited for
+    parameters(env)
+    if not is_true(env.get("INBOUND_PRIVATE")):
+        (address,) = needed(env, "FUNCTION_APP_ADDRESS")
+        App(address, patience=patience(env)).wake()
+    wait_for_keys(env, needed_functions(env), azure=azure)
+    deploy(
+        parameters(env, kind=kind_of_account(env["AZURE_OPENAI_RESOURCE_ID"], azure=azure)),
+        azure=azure,
+    )
+    print("The alerts that brake the queue are in place.")
+
+
+def deploy(values: Mapping[str, Any], *, azure: Azure) -> None:
+    """Deploy infra/postdeploy.bicep. Raises AzureError."""
     with tempfile.TemporaryDirectory() as folder:
         # a file: shells differ in how they quote JSON
         file = Path(folder) / "parameters.json"
@@ -96,16 +142,13 @@ def hook(env: Mapping[str, str]) -> None:
             json.dumps({"parameters": {name: {"value": v} for name, v in values.items()}}),
             encoding="utf-8",
         )
-        run(
-            ["az", "deployment", "sub", "create",
-             "--name", f"ptu-postdeploy-{values['environmentName']}",
-             "--subscription", subscription,
-             "--location", values["location"],
-             "--template-file", str(ROOT / "infra" / "postdeploy.bicep"),
-             "--parameters", f"@{file}",
-             "--only-show-errors", "--output", "none"]
+        azure.ask(
+            "deployment", "sub", "create",
+            "--name", deployment_name(values["environmentName"], values["location"]),
+            "--location", values["location"],
+            "--template-file", str(ROOT / "infra" / "postdeploy.bicep"),
+            "--parameters", f"@{file}",
         )  # fmt: skip
-    print("The alerts that brake the queue are in place.")
 
 
 if __name__ == "__main__":

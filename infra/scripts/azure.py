@@ -29,6 +29,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 from infra.scripts import prices
 from infra.scripts.tools import Done, HookError, Runner, start
@@ -154,12 +155,20 @@ class Azure:
         return json.loads(done.out) if done.out else None
 
     def rest(
-        self, method: str, path: str, *, api_version: str, body: Mapping[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        api_version: str,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
     ) -> Any:
         """A call of Azure's REST API; `path` begins with a slash, or is a whole address."""
-        command = ["rest", "--method", method, "--url", path]
-        if "?" not in path:
-            command += ["--url-parameters", f"api-version={api_version}"]
+        # each parameter is an argument: on Windows az is a batch file, in which & ends a command
+        path, _, given = path.partition("?")
+        parameters = dict(parse_qsl(given)) or {"api-version": api_version, **(query or {})}
+        command = ["rest", "--method", method, "--url", path, "--url-parameters"]
+        command += [f"{name}={value}" for name, value in parameters.items()]
         if body is None:
             return self.ask(*command)
         with tempfile.TemporaryDirectory() as folder:
@@ -167,6 +176,17 @@ class Azure:
             file = Path(folder) / "body.json"
             file.write_text(json.dumps(body), encoding="utf-8")
             return self.ask(*command, "--body", f"@{file}")
+
+    def listed(
+        self, path: str, *, api_version: str, query: Mapping[str, str] | None = None
+    ) -> list[Any]:
+        """All entries of a list of Azure's REST API, page by page. Raises AzureError."""
+        answer = self.rest("get", path, api_version=api_version, query=query)
+        found = list(answer.get("value") or [])
+        while answer.get("nextLink"):
+            answer = self.rest("get", answer["nextLink"], api_version=api_version)
+            found += answer.get("value") or []
+        return found
 
     def if_there(self, *command: str) -> Any:
         """As `ask`; None where the thing does not exist."""

@@ -1,4 +1,6 @@
 #!/bin/sh
-# After provisioning: local.settings.json for work on this machine.
+# After provisioning: local.settings.json for work on this machine; then the app's role, which must
+# count before the code is deployed.
 set -eu
-exec sh "$(dirname "$0")/hook.sh" local_settings
+sh "$(dirname "$0")/hook.sh" local_settings
+exec sh "$(dirname "$0")/hook.sh" role_wait

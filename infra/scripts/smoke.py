@@ -4,148 +4,123 @@ from __future__ import annotations
 
 import json
 import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from infra.scripts.tools import HookError, is_true, main, needed, run
+from infra.scripts.azure import Azure
+from infra.scripts.deployed_app import FINAL, App, patience
+from infra.scripts.function_keys import wait_for_keys
+from infra.scripts.tools import FALSE, HookError, is_true, main, needed
 
 REQUEST = {
     "custom_id": "smoke-test",
     "priority": "high",
     "completion_window": "15m",
-    "body": {
-        "messages": [{"role": "user", "content": "Answer with the one word: ready"}],
-        "max_tokens": 16,
-    },
+    # no limit of tokens: reasoning models refuse max_tokens, and others may not know its successor
+    "body": {"messages": [{"role": "user", "content": "Answer with the one word: ready"}]},
 }
-FINAL = frozenset({"succeeded", "failed", "expired", "cancelled"})
 
-PATIENCE_SECONDS = 600.0
-"""For the app to wake, and again for the outcome. After a deployment it restarts, and roles and the
-vault's reference take minutes to count; a full PTU makes a request wait."""
-PAUSE_SECONDS = 5.0
+PYTHON = "3.13"
+"""Of infra/app/function-app.bicep."""
 
-
-class App:
-    """The deployed app, by HTTP."""
-
-    def __init__(
-        self,
-        address: str,
-        *,
-        keys: Mapping[str, str],
-        patience: float = PATIENCE_SECONDS,
-        pause: float = PAUSE_SECONDS,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        """`keys`: by function."""
-        self._address = address.rstrip("/")
-        self._keys = keys
-        self._patience = patience
-        self._pause = pause
-        self._clock = clock
-        self._sleep = sleep
-
-    def wait_until_awake(self) -> None:
-        """Raises HookError with what `GET /health?ready=1` said last."""
-        self._until("/health?ready=1", lambda status, _: status == 200)
-
-    def enqueue(self) -> str:
-        """The id of the request. Raises HookError."""
-        status, body = self._call("POST", "/producer", key=self._keys["producer"], body=REQUEST)
-        if status != 202:
-            raise HookError(f"POST /producer answered {status}: {body}")
-        return str(body["request_ids"][0])
-
-    def outcome(self, request_id: str) -> dict[str, Any]:
-        """The request once it has ended. Raises HookError with why it still waits."""
-        return self._until(
-            f"/response/{request_id}",
-            lambda status, body: status == 200 and body["state"] in FINAL,
-            key=self._keys["response"],
-        )
-
-    def _until(
-        self,
-        path: str,
-        good: Callable[[int, Any], bool],
-        *,
-        key: str = "",
-    ) -> dict[str, Any]:
-        ends = self._clock() + self._patience
-        while True:
-            status, body = self._call("GET", path, key=key)
-            if good(status, body):
-                return dict(body)
-            if self._clock() >= ends:
-                path = path.partition("?")[0]
-                raise HookError(
-                    f"After {self._patience:.0f} s GET {path} still answers {status}: {body}"
-                )
-            self._sleep(self._pause)
-
-    def _call(self, method: str, path: str, *, key: str = "", body: Any = None) -> tuple[int, Any]:
-        request = urllib.request.Request(  # noqa: S310 - the address is an output of ours
-            self._address + path,
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={
-                "Content-Type": "application/json",
-                **({"x-functions-key": key} if key else {}),
-            },
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
-                return response.status, _parsed(response.read())
-        except urllib.error.HTTPError as error:
-            return error.code, _parsed(error.read())
-        except OSError as error:
-            return 0, str(error)
-
-
-def _parsed(raw: bytes) -> Any:
-    try:
-        return json.loads(raw)
-    except ValueError:
-        return raw.decode("utf-8", "replace")[:500]
-
-
-def function_key(env: Mapping[str, str], function: str) -> str:
-    """The key that opens one function. Raises HookError."""
-    group, app = needed(env, "AZURE_RESOURCE_GROUP", "FUNCTION_APP_NAME")
-    return run(
-        ["az", "functionapp", "function", "keys", "list", "--resource-group", group,
-         "--name", app, "--function-name", function, "--query", "default",
-         "--output", "tsv", "--only-show-errors"]
-    )  # fmt: skip
+FOR_ROOM = (
+    "waiting for its turn",
+    "another process has the turn to send",
+    "which process may send is being agreed",
+    "in another process go first",
+    "of work are in the deployment",
+    "paced at",
+    "is at or above the upper limit",
+    "calls at a time are under way",
+    "nothing is known: one call at a time",
+    "has fired",
+    "the deployment answered 429",
+)
+"""What the app says (docs/api.md, "waiting") of a request that waits for room on the deployment.
+All other reasons are faults."""
 
 
 def hook(env: Mapping[str, str]) -> None:
-    if env.get("SMOKE_TEST") and not is_true(env["SMOKE_TEST"]):
+    try:
+        _hook(env)
+    finally:
+        # last, where it is read: an address that is not verified is told nothing
+        if env.get("ALERT_EMAIL"):
+            print(
+                f"Alerts go to {env['ALERT_EMAIL']}. If this address is new to your directory, "
+                "Azure sends it a code; enter it within 30 minutes, or the address is told nothing."
+            )
+
+
+def _hook(env: Mapping[str, str]) -> None:
+    if env.get("SMOKE_TEST") in FALSE:
         return
-    (address,) = needed(env, "FUNCTION_APP_ADDRESS")
+    address, subscription = needed(env, "FUNCTION_APP_ADDRESS", "AZURE_SUBSCRIPTION_ID")
     if is_true(env.get("INBOUND_PRIVATE")):
         print("No smoke test: with INBOUND_PRIVATE the app is reached from its network only.")
         return
-    keys = {name: function_key(env, name) for name in ("producer", "response")}
-    patience = float(env.get("SMOKE_SECONDS") or PATIENCE_SECONDS)
-    ended = smoke(App(address, keys=keys, patience=patience))
-    print(f"The smoke test's request ended: {ended['state']}, on {ended['deployment']}.")
+    app = App(address, patience=patience(env))
+    tell_python(app.wake())
+    keys = wait_for_keys(env, ("producer", "response"), azure=Azure(subscription))
+    smoke(app, keys=keys)
 
 
-def smoke(app: App) -> dict[str, Any]:
-    """The request of the smoke test when it has succeeded. Raises HookError."""
-    app.wait_until_awake()
-    request_id = app.enqueue()
-    print(f"Sent request {request_id}, waiting for its outcome.")
-    ended = app.outcome(request_id)
-    if ended["state"] != "succeeded":
-        raise HookError(f"The request ended {ended['state']}: {ended.get('error')}")
-    return ended
+def tell_python(version: str) -> None:
+    if not version:
+        print("The app is awake.")
+        return
+    print(f"The app is awake, on Python {version}.")
+    if not f"{version}.".startswith(f"{PYTHON}."):
+        print(
+            f"infra/app/function-app.bicep asks for Python {PYTHON}: the build in Azure took "
+            "another one. azd deploy builds it again.",
+            file=sys.stderr,
+        )
+
+
+def smoke(app: App, *, keys: Mapping[str, str]) -> None:
+    """Send the request and tell what became of it. Raises HookError if that is a fault."""
+    request_id = app.enqueue(REQUEST, key=keys["producer"])
+    print(f"Sent request {request_id}, waiting for its outcome.", flush=True)
+    print(verdict(app.outcome(request_id, key=keys["response"]), patience=app.patience))
+
+
+def verdict(request: Mapping[str, Any], *, patience: float) -> str:
+    """What to tell of a request that works, or waits for room. Raises HookError for a fault."""
+    state = request["state"]
+    if state == "succeeded":
+        return f"The smoke test's request ended: succeeded, on {request['deployment']}."
+    why = _why(request)
+    room = any(one in why for one in FOR_ROOM)
+    if state == "expired" and room:
+        return f"The smoke test's request found no room on the deployment in time: {why}"
+    if state in FINAL:
+        raise HookError(f"The request ended {state}: {why}{_hint(why)}")
+    waiting = request.get("waiting") or {}
+    if room or waiting.get("projected_seconds") is not None:
+        return (
+            f"After {patience:.0f} s the smoke test's request still waits for room on the "
+            f"deployment: {why}. It is sent when there is room; "
+            f"GET /response/{request['request_id']} tells when."
+        )
+    raise HookError(f"After {patience:.0f} s the request is still {state}: {why}")
+
+
+def _why(request: Mapping[str, Any]) -> str:
+    """The service's own text, or why it waits."""
+    if request["state"] in FINAL:
+        error = request.get("error")
+        return error if isinstance(error, str) else json.dumps(error, ensure_ascii=False)
+    waiting = request.get("waiting") or {}
+    return str(waiting.get("why") or "a call is under way")
+
+
+def _hint(why: str) -> str:
+    if "api version" in why.lower().replace("-", " "):
+        return (
+            "\nIf the model needs another API version: azd env set AZURE_OPENAI_API_VERSION VERSION"
+        )
+    return ""
 
 
 if __name__ == "__main__":

@@ -1,143 +1,27 @@
-"""What azd's hooks do: check the inputs, write local settings, deploy what needs the code."""
+"""What azd's hooks do: check the inputs, write local settings, make the webhook's application.
+
+What they do after the code: test_after_code.py, test_smoke.py. Taking down: test_down_*.py.
+"""
 
 from __future__ import annotations
 
 import json
-import os
-import re
-import stat
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from infra.scripts.after_code import PATIENCE, RECEIVER, parameters, wait_for_the_receiver
-from infra.scripts.check_inputs import Purchase, confirm, problems, purchase
 from infra.scripts.local_settings import BACKGROUND, OUTPUTS, local_settings
 from infra.scripts.secure_webhook import AZURE_MONITOR, ROLE, application
-from infra.scripts.smoke import App, smoke
 from infra.scripts.tools import HookError, run
 from ptu_optimizer.requests import alert_callers
 from ptu_optimizer.settings import Settings
-from tests.infra.azd.places import INFRA, template
-from tests.infra.azd.test_inputs import ACCOUNT, variables
+from tests.infra.azd.deployed import OUTPUTS_OF_BICEP
+from tests.infra.azd.fake_azure import SUBSCRIPTION, Machine
+from tests.infra.azd.places import template
 from tests.support.deployed_settings import SECRETS, loaded
 from tests.support.functions import app_functions, of_type
 from tests.support.schemas import ROOT
-
-MODELS = json.loads((INFRA / "ptu-models.json").read_text(encoding="utf-8"))
-USUAL = {"OPENAI_RESOURCE_ID": ACCOUNT, "PTU_DEPLOYMENTS": "gpt-4.1-ptu:gpt-4.1:50"}
-
-OUTPUTS_OF_BICEP = {
-    "AZURE_ENV_NAME": "dev",
-    "AZURE_LOCATION": "swedencentral",
-    "AZURE_SUBSCRIPTION_ID": "11111111-1111-1111-1111-111111111111",
-    "AZURE_RESOURCE_GROUP": "rg-dev",
-    "FUNCTION_APP_NAME": "func-x",
-    "FUNCTION_APP_ADDRESS": "https://func-x.azurewebsites.net",
-    "EVENT_HUBS__fullyQualifiedNamespace": "evhns-x.servicebus.windows.net",
-    "COSMOS__accountEndpoint": "https://cosmos-x.documents.azure.com:443/",
-    "COSMOS_DATABASE": "ptu",
-    "AzureWebJobsStorage__blobServiceUri": "https://stx.blob.core.windows.net/",
-    "AZURE_OPENAI_ENDPOINT": "https://acct.openai.azure.com/",
-    "AZURE_OPENAI_RESOURCE_ID": ACCOUNT,
-    "AZURE_MONITOR_ENDPOINT": "https://swedencentral.metrics.monitor.azure.com",
-    "DEPLOYMENTS": '[{"name":"gpt-4.1-ptu","model":"gpt-4.1","ptus":50}]',
-    "SPILLOVER_DEPLOYMENTS": "[]",
-    "KEY_VAULT_NAME": "kv-x",
-}
-
-
-# --- check_inputs --------------------------------------------------------------------------------
-
-
-def said(**changes: str) -> str:
-    return "\n".join(problems({**USUAL, **changes}, models=MODELS))
-
-
-def test_the_usual_inputs_are_good() -> None:
-    assert said() == ""
-    assert purchase(USUAL) is None
-
-
-@pytest.mark.parametrize(
-    ("changes", "says"),
-    [
-        pytest.param({"OPENAI_RESOURCE_ID": ""}, "azd env set OPENAI_RESOURCE_ID", id="no account"),
-        pytest.param({"OPENAI_RESOURCE_ID": "acct"}, "no resource id", id="a name, not an id"),
-        pytest.param({"PTU_DEPLOYMENTS": ""}, "azd env set PTU_DEPLOYMENTS", id="nothing to fill"),
-        pytest.param({"PTU_DEPLOYMENTS": "ptu:gpt-4.1"}, "not name:model:ptus", id="no size"),
-        pytest.param({"PTU_DEPLOYMENTS": "ptu:gpt-4.1:0"}, "not name:model:ptus", id="size 0"),
-        pytest.param(
-            {"PTU_DEPLOYMENTS": "a:gpt-4.1:50:b"}, "spill over to b", id="unknown spillover"
-        ),
-        pytest.param(
-            {"PTU_SPILLOVER_DEPLOYMENTS": "b:gpt-4.1"}, "not name:model:tpm", id="no pace"
-        ),
-        pytest.param({"CREATE_OPENAI_ACCOUNT": "true"}, "nothing on it", id="an account of no use"),
-        pytest.param({"CREATE_PTU_DEPLOYMENT": "true"}, "azd env set PTU_COUNT 15", id="no count"),
-        pytest.param(
-            {"CREATE_PTU_DEPLOYMENT": "true", "PTU_COUNT": "17"},
-            "from 15 PTUs on, in steps of 5",
-            id="between steps",
-        ),
-        pytest.param(
-            {"CREATE_PTU_DEPLOYMENT": "true", "PTU_COUNT": "50", "PTU_MODEL": "gpt-9"},
-            "ptu-models.json lacks",
-            id="an unknown model",
-        ),
-        pytest.param(
-            {"CREATE_PTU_DEPLOYMENT": "1", "PTU_COUNT": "many"}, "no number", id="no number"
-        ),
-        pytest.param(
-            {"CREATE_PTU_DEPLOYMENT": "1", "PTU_SKU": "Provisioned"}, "there are", id="a sku"
-        ),
-        pytest.param({"INBOUND_PRIVATE": "true"}, "set VNET_ENABLED", id="private without network"),
-        pytest.param({"HUB_RETENTION_DAYS": "14"}, "7 at most", id="too long for Standard"),
-        pytest.param(
-            {"ALERT_AUTHENTICATION": "entra"}, "secure_webhook", id="entra without application"
-        ),
-        pytest.param({"API_MANAGEMENT": "true"}, "PUBLISHER_EMAIL", id="a gateway of nobody's"),
-    ],
-)
-def test_a_bad_input_is_told_with_what_to_do(changes: dict[str, str], says: str) -> None:
-    assert says in said(**changes)
-
-
-def test_all_bad_inputs_are_told_at_once() -> None:
-    assert len(problems({}, models=MODELS)) == 2
-
-
-def test_every_variable_that_is_checked_is_one_that_the_template_reads() -> None:
-    text = (INFRA / "scripts" / "check_inputs.py").read_text(encoding="utf-8")
-    read = {variable for variable, _ in variables().values()}
-    checked = set(re.findall(r'"([A-Z]+_[A-Z_]+)"', text))
-    assert checked - read == {"PTU_COUNT_CONFIRMED"}
-
-
-BOUGHT = {**USUAL, "CREATE_PTU_DEPLOYMENT": "true", "PTU_COUNT": "50"}
-
-
-def test_what_is_bought_is_told_in_money() -> None:
-    bought = purchase(BOUGHT)
-    assert bought == Purchase(count=50, model="gpt-4.1", sku="GlobalProvisionedManaged")
-    assert "50 PTUs of gpt-4.1" in str(bought)
-    assert "36,500 USD a month" in str(bought)
-
-
-def test_nothing_is_bought_before_somebody_has_said_that_it_is_meant(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    bought = purchase(BOUGHT)
-    assert bought is not None
-    with pytest.raises(HookError, match="azd env set PTU_COUNT_CONFIRMED 50"):
-        confirm(bought, {**BOUGHT, "PTU_COUNT_CONFIRMED": "25"})
-    assert "36,500 USD" in capsys.readouterr().out
-    confirm(bought, {**BOUGHT, "PTU_COUNT_CONFIRMED": "50"})
-
 
 # --- local_settings ------------------------------------------------------------------------------
 
@@ -171,88 +55,7 @@ def test_the_outputs_that_hooks_read_are_outputs() -> None:
     assert set(OUTPUTS) <= outputs
 
 
-# --- after_code ----------------------------------------------------------------------------------
-
-
-def test_what_is_deployed_after_the_code_gets_the_parameters_that_it_has() -> None:
-    env = {
-        **OUTPUTS_OF_BICEP,
-        "ALERT_AUTHENTICATION": "entra",
-        "ALERT_WEBHOOK_OBJECT_ID": "o",
-        "ALERT_WEBHOOK_IDENTIFIER_URI": "api://a",
-        "API_MANAGEMENT_NAME": "apim-x",
-        "GATEWAY_CLIENT_ID": "c",
-        "GATEWAY_JWT_AUDIENCE": "api://g",
-        "GATEWAY_TENANT_CLAIM": "azp",
-        "ALERT_REFUSALS": "5",
-        "ALERT_UTILIZATION": "110",
-    }
-    declared = template("postdeploy.bicep").of("parameter")
-    assert parameters(env).keys() == declared.keys(), "each can be set, and no other"
-    least = parameters(OUTPUTS_OF_BICEP)
-    assert {name for name, one in declared.items() if not one.has_default} <= least.keys()
-    assert least["deployments"] == [{"name": "gpt-4.1-ptu", "model": "gpt-4.1", "ptus": 50}]
-
-
-def test_before_provisioning_it_says_what_is_missing() -> None:
-    with pytest.raises(HookError, match="run azd provision first"):
-        parameters({"AZURE_ENV_NAME": "dev"})
-
-
 # --- the scripts, as azd runs them ---------------------------------------------------------------
-
-
-class Machine:
-    """A machine whose `az` and `azd` write down what they are asked and answer what is set."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.log = folder / "calls.jsonl"
-        for name in ("az", "azd"):
-            program = folder / name
-            program.write_text(
-                textwrap.dedent(
-                    f"""\
-                    #!{sys.executable}
-                    import json, sys
-                    arguments = sys.argv[1:]
-                    files = [open(a[1:]).read() for a in arguments if a.startswith("@")]
-                    with open({str(self.log)!r}, "a") as log:
-                        print(json.dumps([{name!r}, *arguments, *files]), file=log)
-                    with open({str(folder / "answers.json")!r}) as file:
-                        answers = json.load(file)
-                    for begins, answer in answers.items():
-                        if " ".join([{name!r}, *arguments]).startswith(begins):
-                            print(answer)
-                            sys.exit(0 if answer != "fail" else 3)
-                    """
-                )
-            )
-            program.chmod(program.stat().st_mode | stat.S_IXUSR)
-        self.answers({})
-
-    def answers(self, answers: dict[str, str]) -> None:
-        (self.folder / "answers.json").write_text(json.dumps(answers))
-
-    @property
-    def calls(self) -> list[list[str]]:
-        if not self.log.exists():
-            return []
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
-
-    def hook(self, event: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-        path = os.pathsep.join(
-            [str(self.folder), str(Path(sys.executable).parent), "/usr/bin:/bin"]
-        )
-        return subprocess.run(
-            ["sh", str(INFRA / "scripts" / f"{event}.sh")],
-            env={"PATH": path, **env},
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
 
 
 @pytest.fixture
@@ -261,64 +64,17 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def test_provisioning_stops_before_anything_is_created(machine: Machine) -> None:
-    done = machine.hook("preprovision", {})
+    done = machine.hook(
+        "preprovision",
+        {
+            "AZURE_ENV_NAME": "dev",
+            "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION,
+            "AZURE_LOCATION": "swedencentral",
+        },
+    )
     assert done.returncode == 1
-    assert "Nothing was created yet" in done.stderr
     assert "azd env set OPENAI_RESOURCE_ID" in done.stderr
-    assert machine.hook("preprovision", USUAL).returncode == 0
-    assert machine.calls == []
-
-
-def test_after_the_code_the_rest_is_deployed_and_no_key_is_handed_over(machine: Machine) -> None:
-    done = machine.hook("postdeploy", {**OUTPUTS_OF_BICEP, "SMOKE_TEST": "false"})
-    assert done.returncode == 0, done.stderr
-    seen, call = machine.calls
-    assert seen[:4] == ["az", "functionapp", "function", "show"]
-    *command, file = call
-    assert command[:4] == ["az", "deployment", "sub", "create"]
-    given = json.loads(file)["parameters"]
-    assert given["functionAppName"] == {"value": "func-x"}
-    assert given["deployments"]["value"][0]["ptus"] == 50
-    assert "key" not in " ".join(command)
-
-
-def test_a_failed_deployment_stops_the_hook(machine: Machine) -> None:
-    machine.answers({"az deployment": "fail"})
-    done = machine.hook("postdeploy", OUTPUTS_OF_BICEP)
-    assert done.returncode == 1
-    assert "az deployment sub create failed (exit code 3)" in done.stderr
-    assert len(machine.calls) == 2, "no smoke test of what is not complete"
-
-
-def test_a_receiver_that_is_not_there_yet_is_waited_for(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(machine.folder))
-    assert RECEIVER in app_functions()
-    slept: list[float] = []
-
-    def sleep(seconds: float) -> None:
-        slept.append(seconds)
-        if len(slept) == 3:
-            machine.answers({})
-
-    machine.answers({"az functionapp function show": "fail"})
-    wait_for_the_receiver(OUTPUTS_OF_BICEP, sleep=sleep)
-    assert len(machine.calls) == 4
-    machine.answers({"az functionapp function show": "fail"})
-    with pytest.raises(HookError, match="az functionapp function show failed"):
-        wait_for_the_receiver(OUTPUTS_OF_BICEP, sleep=slept.append)
-    assert len(slept) == 3 + PATIENCE - 1
-
-
-def test_the_keys_of_the_smoke_test_open_one_function_each(machine: Machine) -> None:
-    machine.answers({"az functionapp function keys list": "secret"})
-    env = {**OUTPUTS_OF_BICEP, "FUNCTION_APP_ADDRESS": "http://127.0.0.1:9", "SMOKE_SECONDS": "0"}
-    machine.hook("postdeploy", env)
-    asked = [call for call in machine.calls if "keys" in call]
-    names = [call[call.index("--function-name") + 1] for call in asked]
-    assert names == ["producer", "response"]
-    assert set(names) <= app_functions().keys()
+    assert machine.azure.changes == []
 
 
 def test_a_tool_that_is_missing_is_named() -> None:
@@ -336,17 +92,3 @@ def test_the_webhooks_application_is_what_the_app_will_ask_for() -> None:
     assert body["api"]["requestedAccessTokenVersion"] == 2
     (role,) = body["appRoles"]
     assert (role["id"], role["value"], role["allowedMemberTypes"]) == ("r", ROLE, ["Application"])
-
-
-# --- smoke ---------------------------------------------------------------------------------------
-
-
-def test_an_app_that_does_not_wake_is_told_with_what_it_said_last() -> None:
-    now = [0.0]
-
-    def sleep(seconds: float) -> None:
-        now[0] += seconds
-
-    app = App("http://127.0.0.1:9", keys={}, clock=lambda: now[0], sleep=sleep)
-    with pytest.raises(HookError, match=r"After 600 s GET /health still answers 0: .*refused"):
-        smoke(app)
