@@ -70,7 +70,8 @@ def _signed_resources(segments: tuple[str, ...]) -> list[tuple[str, str]]:
     if not segments:
         return [("", "")]
     if len(segments) % 2:
-        return [(segments[-1], "/".join(segments[:-1]))]
+        by_name = (segments[-1], "/".join(segments[:-1]))
+        return [by_name, (segments[-1], segments[-2].lower())] if len(segments) > 1 else [by_name]
     by_name = (segments[-2], "/".join(segments))
     return [by_name, (segments[-2], segments[-1].lower())]
 

@@ -177,8 +177,8 @@ class Catalog:
             indexing=IndexingPolicy.parse(resource["indexingPolicy"]),
         )
 
-    def container_of_item_link(self, container_number: int) -> Container:
-        """The container of an item that is addressed by resource id, as in `_self`."""
+    def names_of(self, container_number: int) -> tuple[str, str]:
+        """The names of a database and its container, addressed by resource id. 404/1003 if none."""
         row = self._sql.execute(
             "SELECT databases.id, containers.id FROM containers "
             "JOIN databases ON databases.number = containers.database "
@@ -187,7 +187,7 @@ class Catalog:
         ).fetchone()
         if row is None:
             raise owner_not_found()
-        return self.container(row[0], row[1])
+        return str(row[0]), str(row[1])
 
     def _number(self, database: str) -> int:
         row = self._sql.execute("SELECT number FROM databases WHERE id = ?", (database,)).fetchone()

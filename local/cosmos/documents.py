@@ -30,10 +30,8 @@ _COUNTED: Final = {
     "query": "queries",
     "batch": "batches",
 }
-_OTHER_FEEDS: Final = {
-    "a-im": "the change feed",
-    "x-ms-cosmos-is-query-plan-request": "a query plan, needed for a query over partitions",
-}
+_HYBRID_ROW: Final = b"\x81"
+"""The first byte of version 1 of the format; no JSON starts with it."""
 
 
 class Documents:
@@ -50,9 +48,10 @@ class Documents:
     async def feed(self, call: Call, container: Container) -> Answer:
         """`…/docs`: create, upsert, batch and query."""
         self._check_container(call, container)
-        for header, what in _OTHER_FEEDS.items():
-            if header in call.headers:
-                raise not_served(what)
+        if "a-im" in call.headers:
+            raise not_served("the change feed")
+        if call.flag("x-ms-cosmos-is-query-plan-request"):
+            raise not_served("a query plan, needed for a query over partitions")
         if call.method != "POST":
             raise not_served("reading all items, which crosses partitions,")
         if call.flag("x-ms-documentdb-isquery") or call.headers.get("content-type", "").startswith(
@@ -60,9 +59,9 @@ class Documents:
         ):
             return await self._query(call, container)
         check_item_size(len(call.body))
-        key = _partition_key(call)
         if call.flag("x-ms-cosmos-is-batch-request"):
-            return await self._batch(call, container, key)
+            return await self._batch(call, container)
+        key = _partition_key(call)
         item = call.json()
         item_id = item.get("id") if isinstance(item, dict) else None
         if call.flag("x-ms-documentdb-is-upsert"):
@@ -117,9 +116,15 @@ class Documents:
         operation = Operation(kind=kind, container=container.id, partition=key, ids=(item_id,))
         return await self._run(operation, container, run)
 
-    async def _batch(self, call: Call, container: Container, key: str) -> Answer:
+    async def _batch(self, call: Call, container: Container) -> Answer:
+        if call.body[:1] == _HYBRID_ROW:
+            raise not_served(
+                "a batch in HybridRow, the binary format of .NET's client (batches in JSON are "
+                "served: those of Python, JavaScript and Java)"
+            )
         if not call.flag("x-ms-cosmos-batch-atomic"):
-            raise not_served("a batch that is not atomic")
+            raise not_served("a batch that is not atomic (bulk operations)")
+        key = _partition_key(call)
         operations = read_operations(call.json())
 
         def run() -> Answer:
@@ -149,7 +154,8 @@ class Documents:
         if KEY_HEADER not in call.headers:
             raise bad_request(
                 "Cross partition queries are not served here: give the query a partition key "
-                "(x-ms-documentdb-partitionkey; partition_key= in the SDK)."
+                "(x-ms-documentdb-partitionkey; partition_key= in Python, partitionKey in "
+                "JavaScript, QueryRequestOptions.PartitionKey in .NET)."
             )
         key = _partition_key(call)
         body = call.json()

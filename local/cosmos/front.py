@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
@@ -20,7 +21,7 @@ from .errors import CosmosError, not_served, owner_not_found, too_large
 from .faults import DropConnection
 from .items import Items
 from .resources import Resources, account
-from .rids import item_number
+from .rids import container_number, item_number
 
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 """Nobody reads further, even to say that it is too much."""
@@ -80,8 +81,15 @@ class Front:
         segments = call.segments
         if segments == ("_local", "counters") and call.method == "GET":
             return json_answer(self._counters.as_dict())
+        if segments[:1] == ("addresses",):
+            # before the key: what is signed here is the resource whose address is asked for
+            raise not_served(
+                "Direct mode (Gateway mode only: ConnectionMode.Gateway in .NET, gatewayMode() in "
+                "Java)"
+            )
         self._key.check(call)
-        match segments:
+        call = self._by_name(call)
+        match call.segments:
             case ():
                 return account(call, consistency=self._consistency)
             case ("dbs", database, "colls", container, "docs"):
@@ -89,9 +97,6 @@ class Front:
                     call, self._catalog.container(database, container)
                 )
             case ("dbs", database, "colls", container, "docs", item):
-                if (numbers := item_number(item)) and not self._has(database, container):
-                    by_link = self._catalog.container_of_item_link(numbers[0])
-                    return await self._documents.item(call, by_link, self._items.id_of(numbers[1]))
                 return await self._documents.item(
                     call, self._catalog.container(database, container), item
                 )
@@ -107,8 +112,25 @@ class Front:
                 return self._resources.partition_key_ranges(call, database, container)
         raise not_served(f"{call.method} /{'/'.join(segments)}")
 
+    def _by_name(self, call: Call) -> Call:
+        """The call with names where a client has put resource ids.
+
+        .NET's client asks so for partition key ranges, and `_self` of an item is such a path.
+        """
+        match call.segments:
+            case ("dbs", database, "colls", container, *rest):
+                number = container_number(container)
+                if number is None or self._has(database, container):
+                    return call
+                names = self._catalog.names_of(number)
+                if rest[:1] == ["docs"] and len(rest) == 2:
+                    item = item_number(rest[1])
+                    rest = rest if item is None else ["docs", self._items.id_of(item)]
+                return replace(call, segments=("dbs", names[0], "colls", names[1], *rest))
+        return call
+
     def _has(self, database: str, container: str) -> bool:
-        """Whether a path names a container; if not, it may be the `_self` of an item."""
+        """Whether a path names a container; if not, it may hold resource ids."""
         try:
             self._catalog.container(database, container)
         except CosmosError as error:
@@ -149,8 +171,10 @@ def _refusal(error: CosmosError) -> Answer:
         headers["x-ms-substatus"] = str(int(error.substatus))
     if error.retry_after_ms is not None:
         headers["x-ms-retry-after-ms"] = str(error.retry_after_ms)
+    # a message may quote a header, whose bytes need not be UTF-8
+    message = error.message.encode(errors="backslashreplace").decode()
     answer = json_answer(
-        {"code": error.code, "message": error.message}, status=error.status, headers=headers
+        {"code": error.code, "message": message}, status=error.status, headers=headers
     )
     return Answer(
         status=answer.status, body=answer.body, charge=charges.refused(), headers=answer.headers

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import orjson
+
 from .calls import Answer, Call, json_answer
 from .catalog import Catalog
 from .errors import not_served
@@ -16,6 +18,32 @@ CONSISTENCY_LEVELS: Final = (
     "Eventual",
 )
 _RANGES_ETAG: Final = '"1"'
+
+QUERY_ENGINE: Final = {
+    "maxSqlQueryInputLength": 262_144,
+    "maxJoinsPerSqlQuery": 5,
+    "maxLogicalAndPerSqlQuery": 500,
+    "maxLogicalOrPerSqlQuery": 500,
+    "maxUdfRefPerSqlQuery": 10,
+    "maxInExpressionItemsCount": 16_000,
+    "queryMaxInMemorySortDocumentCount": 500,
+    "maxQueryRequestTimeoutFraction": 0.9,
+    "sqlAllowNonFiniteNumbers": False,
+    "sqlAllowAggregateFunctions": True,
+    "sqlAllowSubQuery": True,
+    "sqlAllowScalarSubQuery": True,
+    "allowNewKeywords": True,
+    "sqlAllowLike": True,
+    "sqlAllowGroupByClause": True,
+    "maxSpatialQueryCells": 12,
+    "spatialMaxGeometryPointCount": 256,
+    "sqlDisableOptimizationFlags": 0,
+    "sqlAllowTop": True,
+    "enableSpatialIndexing": True,
+}
+"""What an account tells the SDKs of its query engine. .NET's client reads it before its first query
+and throws an ArgumentException if it is empty. It says what clients may parse; this server's own
+subset is smaller. Source: `MockDocumentClient.cs` of azure-cosmos-dotnet-v3."""
 
 
 def account(call: Call, *, consistency: str) -> Answer:
@@ -36,7 +64,7 @@ def account(call: Call, *, consistency: str) -> Answer:
             "userConsistencyPolicy": {"defaultConsistencyLevel": consistency},
             "systemReplicationPolicy": {"minReplicaSetSize": 1, "maxReplicasetSize": 1},
             "readPolicy": {"primaryReadCoefficient": 1, "secondaryReadCoefficient": 1},
-            "queryEngineConfiguration": "{}",
+            "queryEngineConfiguration": orjson.dumps(QUERY_ENGINE).decode(),
         }
     )
 

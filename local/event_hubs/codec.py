@@ -1,9 +1,8 @@
 """AMQP 1.0 types: bytes to Python values and back.
 
 The decoder is strict: whatever is truncated, unknown or nested too deeply raises `DecodeError`,
-so that a malformed frame can close its own connection and nothing else. The encoder always
-writes the long forms (list32, map32, 8-byte integers): azure-eventhub's decoder reads
-performatives by fixed index and does not know list0.
+so that a malformed frame can close its own connection and nothing else. The way back is in
+`encoder`, the types are in `amqp_types`; both are also here.
 
 Source: OASIS AMQP 1.0 part 1, "Types".
 """
@@ -12,8 +11,44 @@ from __future__ import annotations
 
 import struct
 import uuid
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any
+
+from .amqp_types import (
+    NULL,
+    Array,
+    DecodeError,
+    Described,
+    Encoded,
+    Int,
+    Symbol,
+    Timestamp,
+    UByte,
+    UInt,
+    ULong,
+    UShort,
+)
+from .encoder import described, encode, symbols
+
+__all__ = [
+    "NULL",
+    "Array",
+    "DecodeError",
+    "Described",
+    "Encoded",
+    "Int",
+    "Symbol",
+    "Timestamp",
+    "UByte",
+    "UInt",
+    "ULong",
+    "UShort",
+    "compound_span",
+    "decode",
+    "described",
+    "encode",
+    "end_of",
+    "symbols",
+]
 
 MAX_DEPTH = 32
 """No AMQP peer nests values this deeply; a hostile one would exhaust the stack."""
@@ -22,70 +57,6 @@ MAX_ARRAY_OF_NOTHING = 65_536
 """An array of nulls takes no bytes for an element, so its size cannot bound its count."""
 
 _U32 = struct.Struct(">I")
-_I64 = struct.Struct(">q")
-_U32_PAIR = struct.Struct(">II")
-
-
-class DecodeError(ValueError):
-    """The bytes are not valid AMQP 1.0."""
-
-
-class Symbol(str):
-    """An AMQP symbol: an ASCII name from a domain, such as an error condition."""
-
-    __slots__ = ()
-
-
-class Timestamp(int):
-    """Milliseconds since the Unix epoch."""
-
-    __slots__ = ()
-
-
-class UInt(int):
-    """A 32-bit unsigned integer."""
-
-    __slots__ = ()
-
-
-class UShort(int):
-    """A 16-bit unsigned integer."""
-
-    __slots__ = ()
-
-
-class UByte(int):
-    """An 8-bit unsigned integer."""
-
-    __slots__ = ()
-
-
-class ULong(int):
-    """A 64-bit unsigned integer."""
-
-    __slots__ = ()
-
-
-class Int(int):
-    """A 32-bit signed integer."""
-
-    __slots__ = ()
-
-
-class Encoded(bytes):
-    """A value that is encoded already: echoed fields, and pieces built by hand for speed."""
-
-    __slots__ = ()
-
-
-class Described(NamedTuple):
-    """A value with the descriptor that says what it means."""
-
-    descriptor: Any
-    value: Any
-
-
-NULL = Encoded(b"\x40")
 
 _WIDTH_BY_CATEGORY = (0, 0, 0, 0, 0, 1, 2, 4, 8, 16)
 _STRUCTS: dict[int, struct.Struct] = {
@@ -232,79 +203,33 @@ def _map(items: list[Any]) -> dict[Any, Any]:
         raise DecodeError("a map's key is not a simple value") from error
 
 
-def _array(data: bytes, code: int, body: int, end: int, depth: int) -> list[Any]:
+def _array(data: bytes, code: int, body: int, end: int, depth: int) -> Array:
     count, at = compound_span(data, code, body, end)
     if count == 0:
-        return []
-    if at >= end or depth >= MAX_DEPTH:
-        raise DecodeError("an array has no constructor or is nested too deeply")
-    constructor = data[at]
-    at += 1
+        return Array()
+    descriptors, constructor, at = _element_constructor(data, at, end, depth)
     if count > (MAX_ARRAY_OF_NOTHING if 0x40 <= constructor < 0x50 else end - at):
         raise DecodeError("an array counts more items than it holds")
-    items = []
+    items = Array()
     for _ in range(count):
         item_end = _end_of_body(data, constructor, at)
-        items.append(_decode_body(data, constructor, at, item_end, depth + 1))
+        item = _decode_body(data, constructor, at, item_end, depth + 1)
+        for descriptor in reversed(descriptors):
+            item = Described(descriptor, item)
+        items.append(item)
         at = item_end
     if at != end:
         raise DecodeError("an array's size does not match its items")
     return items
 
 
-def _variable(short_code: int, long_code: int, raw: bytes) -> bytes:
-    if len(raw) < 256:
-        return bytes((short_code, len(raw))) + raw
-    return bytes((long_code,)) + _U32.pack(len(raw)) + raw
-
-
-def _compound(code: int, items: Iterable[Any], count: int) -> bytes:
-    body = b"".join(map(encode, items))
-    return bytes((code,)) + _U32_PAIR.pack(len(body) + 4, count) + body
-
-
-_ENCODERS: dict[type, Callable[[Any], bytes]] = {
-    type(None): lambda _: b"\x40",
-    bool: lambda value: b"\x41" if value else b"\x42",
-    Encoded: bytes,
-    int: lambda value: b"\x81" + _I64.pack(value),
-    Int: lambda value: b"\x71" + struct.pack(">i", value),
-    UByte: lambda value: b"\x50" + bytes((value,)),
-    UShort: lambda value: b"\x60" + struct.pack(">H", value),
-    UInt: lambda value: b"\x70" + _U32.pack(value),
-    ULong: lambda value: b"\x80" + struct.pack(">Q", value),
-    Timestamp: lambda value: b"\x83" + _I64.pack(value),
-    float: lambda value: b"\x82" + struct.pack(">d", value),
-    uuid.UUID: lambda value: b"\x98" + value.bytes,
-    bytes: lambda value: _variable(0xA0, 0xB0, value),
-    str: lambda value: _variable(0xA1, 0xB1, value.encode()),
-    Symbol: lambda value: _variable(0xA3, 0xB3, value.encode("ascii")),
-    list: lambda value: _compound(0xD0, value, len(value)),
-    dict: lambda value: _compound(
-        0xD1, (item for pair in value.items() for item in pair), 2 * len(value)
-    ),
-    Described: lambda value: b"\x00" + encode(value.descriptor) + encode(value.value),
-}
-
-
-def encode(value: Any) -> bytes:
-    """The AMQP encoding of `value`. Plain `int` is a long; the subclasses above say otherwise.
-
-    Raises `TypeError` for a type that has no AMQP encoding here.
-    """
-    try:
-        encoder = _ENCODERS[type(value)]
-    except KeyError:
-        raise TypeError(f"{type(value).__name__} has no AMQP encoding") from None
-    return encoder(value)
-
-
-def described(code: int, value: Any) -> Encoded:
-    """`value` under a small-ulong descriptor: the only form that azure-eventhub reads."""
-    return Encoded(b"\x00\x53" + bytes((code,)) + encode(value))
-
-
-def symbols(*names: str) -> Encoded:
-    """An array of symbols."""
-    body = b"".join(_U32.pack(len(name)) + name.encode("ascii") for name in names)
-    return Encoded(b"\xf0" + _U32_PAIR.pack(len(body) + 5, len(names)) + b"\xb3" + body)
+def _element_constructor(data: bytes, at: int, end: int, depth: int) -> tuple[list[Any], int, int]:
+    """What all items of an array share: their descriptors, their constructor, and its end."""
+    descriptors: list[Any] = []
+    while True:
+        if at >= end or depth + len(descriptors) >= MAX_DEPTH:
+            raise DecodeError("an array has no constructor or is nested too deeply")
+        if data[at] != 0:
+            return descriptors, data[at], at + 1
+        descriptor, at = decode(data, at + 1, depth + 1)
+        descriptors.append(descriptor)

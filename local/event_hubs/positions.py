@@ -1,6 +1,7 @@
 """Where in a partition a receiver starts: the selector filter that the SDKs send.
 
-Source: `event_position_selector` in azure-eventhub 5.15 `_utils.py`.
+Sources: `event_position_selector` in azure-eventhub 5.15 `_utils.py`, which writes the value in
+quotes; `AmqpFilter.cs` of Azure.Messaging.EventHubs 5.12, which writes it without.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import NamedTuple
 from .errors import Condition, LinkRefused
 
 _SELECTOR = re.compile(
-    r"\s*amqp\.annotation\.x-opt-(offset|sequence-number|enqueued-time)\s*(>=?)\s*'([^']*)'\s*"
+    r"\s*amqp\.annotation\.x-opt-(offset|sequence-number|enqueued-time)\s*(>=?)\s*"
+    r"(?:'([^']*)'|([^\s']+))\s*"
 )
 _INTEGER = re.compile(r"-?\d{1,18}")
 
@@ -49,7 +51,8 @@ def parse_selector(selector: str | None) -> StartingPosition:
         raise LinkRefused(
             Condition.INVALID_FIELD, f"The filter expression '{selector}' is not supported."
         )
-    kind, operator, value = match.groups()
+    kind, operator, quoted, bare = match.groups()
+    value = bare if quoted is None else quoted
     if kind == PositionKind.OFFSET and value == "@latest":
         return StartingPosition(PositionKind.LATEST, 0, False)
     if not _INTEGER.fullmatch(value):

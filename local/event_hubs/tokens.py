@@ -88,6 +88,14 @@ class Authorizations:
         self._expires_by_path[audience] = expires
         return Reply(202, "Accepted")
 
+    def covers(self, token: str, *addresses: str) -> bool:
+        """Whether a token that is not put on `$cbs` covers one of `addresses`.
+
+        Raises `InvalidToken`.
+        """
+        path, _ = self._authority.verify(token)
+        return any(_covers(path, address.lower()) for address in addresses)
+
     def allows(self, address: str) -> bool:
         """Whether a link to `address` may be, or stay, attached."""
         now = self._authority.now()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 
+import aiohttp
 import pytest
 import pytest_asyncio
 from azure.cosmos.aio import ContainerProxy, CosmosClient
 
 from local.cosmos import SCHEMA, CosmosServer
 from tests.local.cosmos.support import QUICK, Account, Clock, account_at
+from tests.local.cosmos.wire import Wire
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -47,3 +49,10 @@ async def requests(server: CosmosServer) -> AsyncIterator[ContainerProxy]:
     """The container `requests` of that server, through a client that tries once."""
     async with CosmosClient.from_connection_string(server.connection_string, **QUICK) as client:
         yield client.get_database_client("ptu").get_container_client("requests")
+
+
+@pytest.fixture
+async def wire(server: CosmosServer) -> AsyncIterator[Wire]:
+    """Raw requests to that server."""
+    async with aiohttp.ClientSession() as session:
+        yield Wire(session, server.url)

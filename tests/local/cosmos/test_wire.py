@@ -2,67 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import json
+import asyncio
 import time
-from collections.abc import AsyncIterator
-from email.utils import formatdate
 from typing import Any
 from urllib.parse import quote
 
-import aiohttp
 import pytest
 
-from local.cosmos import EMULATOR_KEY, CosmosServer
-
-DOCS = "dbs/ptu/colls/requests/docs"
-
-
-class Wire:
-    """Signs and sends."""
-
-    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
-        self._session = session
-        self._url = url
-
-    async def send(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Any = None,
-        key: str | None = '["s"]',
-        signed_at: float | None = None,
-        headers: dict[str, str] | None = None,
-    ) -> tuple[int, Any, Any]:
-        """Status, headers and JSON of the answer."""
-        date = formatdate(time.time() if signed_at is None else signed_at, usegmt=True)
-        segments = path.split("/")  # of the root, one that is empty: signed over empty names
-        kind, link = (
-            (segments[-1], "/".join(segments[:-1])) if len(segments) % 2 else (segments[-2], path)
-        )
-        text = f"{method.lower()}\n{kind}\n{link}\n{date.lower()}\n\n"
-        secret = base64.b64decode(EMULATOR_KEY)
-        signature = base64.b64encode(hmac.digest(secret, text.encode(), hashlib.sha256)).decode()
-        sent = {
-            "x-ms-date": date,
-            "authorization": quote(f"type=master&ver=1.0&sig={signature}", safe=""),
-            **({} if key is None else {"x-ms-documentdb-partitionkey": key}),
-            **(headers or {}),
-        }
-        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-        url = f"{self._url}/{path}"
-        async with self._session.request(method, url, data=data, headers=sent) as answer:
-            raw = await answer.read()
-            return answer.status, answer.headers, json.loads(raw) if raw else None
-
-
-@pytest.fixture
-async def wire(server: CosmosServer) -> AsyncIterator[Wire]:
-    async with aiohttp.ClientSession() as session:
-        yield Wire(session, server.url)
+from local.cosmos import CosmosServer
+from tests.local.cosmos.wire import DOCS, Wire, signature
 
 
 async def test_a_create_answers_with_what_sdks_need(wire: Wire) -> None:
@@ -106,6 +54,22 @@ async def test_a_wrong_create_is_refused(
     assert status == 400
     assert answer["code"] == "BadRequest"
     assert headers.get("x-ms-substatus") == substatus
+
+
+async def test_a_header_that_is_not_utf_8_is_quoted_in_a_refusal(
+    server: CosmosServer,
+) -> None:
+    """aiohttp's client cannot send it, so the request is written by hand."""
+    signed = signature("POST", "docs", DOCS.removesuffix("/docs"))
+    lines = [f"POST /{DOCS} HTTP/1.1", "host: here", "connection: close", "content-length: 2"]
+    lines += [f"{name}: {value}" for name, value in signed.items()]
+    head = "\r\n".join(lines).encode() + b'\r\nx-ms-documentdb-partitionkey: ["\xff"\r\n\r\n{}'
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(head)
+    answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert rb"\\udcff" in answer
 
 
 async def test_a_key_of_one_is_a_key_of_one_point_nought(wire: Wire) -> None:

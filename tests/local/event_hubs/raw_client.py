@@ -141,14 +141,7 @@ class RawClient:
 
     async def authorize(self, hub: str) -> None:
         """Put a token for `hub`, on handles 0 and 1."""
-        resource = urllib.parse.quote_plus(f"sb://127.0.0.1/{hub}")
-        expires = int(time.time()) + 3_600
-        signed = hmac.new(b"SAS_KEY_VALUE", f"{resource}\n{expires}".encode(), hashlib.sha256)
-        signature = urllib.parse.quote(base64.b64encode(signed.digest()))
-        token = (
-            f"SharedAccessSignature sr={resource}&sig={signature}&se={expires}"
-            "&skn=RootManageSharedAccessKey"
-        )
+        token = sas_token(f"sb://127.0.0.1/{hub}")
         request = (
             codec.described(PROPERTIES, ["an id", None, None, None, "here"])
             + codec.described(
@@ -168,6 +161,20 @@ class RawClient:
             transfer_frame(handle=0, payload=request),
         )
         await self.expect(Performative.TRANSFER)
+
+
+def sas_token(
+    resource: str, *, expires_in_seconds: float = 3_600, key: bytes = b"SAS_KEY_VALUE"
+) -> str:
+    """A shared access signature for `resource`, a URL."""
+    escaped = urllib.parse.quote_plus(resource)
+    expires = int(time.time() + expires_in_seconds)
+    signed = hmac.new(key, f"{escaped}\n{expires}".encode(), hashlib.sha256)
+    signature = urllib.parse.quote(base64.b64encode(signed.digest()))
+    return (
+        f"SharedAccessSignature sr={escaped}&sig={signature}&se={expires}"
+        "&skn=RootManageSharedAccessKey"
+    )
 
 
 async def publish(server: EventHubsServer, *bodies: bytes, hub: str = "requests") -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from local.event_hubs import codec
 from local.event_hubs.codec import (
+    Array,
     DecodeError,
     Described,
     Int,
@@ -40,8 +41,19 @@ simple_values = st.one_of(
     st.text(max_size=300),
     ascii_text.map(Symbol),
 )
+arrays = st.one_of(
+    st.lists(st.text(max_size=300), max_size=4),
+    st.lists(ascii_text.map(Symbol), max_size=4),
+    st.lists(st.binary(max_size=300), max_size=4),
+    st.lists(longs, max_size=4),
+    st.lists(st.integers(-(2**31), 2**31 - 1).map(Int), max_size=4),
+    st.lists(st.booleans(), max_size=4),
+    st.lists(st.none(), max_size=4),
+    st.lists(st.lists(st.text(max_size=9), max_size=2), max_size=3),
+    st.lists(st.builds(Described, st.just(Symbol("of")), st.text(max_size=9)), max_size=3),
+).map(Array)
 values = st.recursive(
-    simple_values,
+    simple_values | arrays,
     lambda inner: st.one_of(
         st.lists(inner, max_size=4),
         st.dictionaries(ascii_text.map(Symbol), inner, max_size=4),
@@ -61,7 +73,7 @@ def test_a_value_survives_the_round_trip(value: Any) -> None:
 @given(values)
 def test_text_timestamps_and_symbols_keep_their_types(value: Any) -> None:
     decoded, _ = codec.decode(codec.encode(value))
-    if type(value) in (str, Symbol, bytes, bool, Timestamp, uuid.UUID, Described):
+    if type(value) in (str, Symbol, bytes, bool, Timestamp, uuid.UUID, Described, Array):
         assert type(decoded) is type(value)
 
 
@@ -102,6 +114,9 @@ def test_any_bytes_are_either_a_value_or_a_decode_error(noise: bytes) -> None:
         (b"\xc0\x03\x02\x43\x41", [0, True]),
         (b"\xc1\x06\x02\xa3\x01k\x52\x05", {"k": 5}),
         (b"\xe0\x07\x02\xa3\x01a\x02bc", ["a", "bc"]),
+        (b"\xe0\x04\x02\x56\x01\x00", [True, False]),
+        (b"\xe0\x02\x03\x40", [None, None, None]),
+        (b"\xe0\x09\x02\x00\x53\x24\xa1\x01a\x01b", [Described(0x24, "a"), Described(0x24, "b")]),
         (b"\x00\x53\x24\x45", Described(0x24, [])),
     ],
     ids=lambda value: value.hex() if isinstance(value, bytes) else None,
@@ -130,6 +145,20 @@ def test_the_short_forms_that_other_sdks_write_are_read(encoded: bytes, expected
 def test_what_is_not_amqp_is_refused(encoded: bytes) -> None:
     with pytest.raises(DecodeError):
         codec.decode(encoded)
+
+
+def test_an_array_of_strings_has_one_constructor_for_all() -> None:
+    """As the service writes `partition_ids`, which .NET's client casts to an array."""
+    strings = b"\xb1" + b"\x00\x00\x00\x010" + b"\x00\x00\x00\x0210"
+    assert codec.encode(Array(["0", "10"])) == b"\xf0\x00\x00\x00\x10\x00\x00\x00\x02" + strings
+
+
+@pytest.mark.parametrize(
+    "items", [["a", 1], ["a", Symbol("a")], [Described(1, "a"), Described(2, "a")]]
+)
+def test_an_array_holds_values_of_one_type(items: list[Any]) -> None:
+    with pytest.raises(TypeError, match="of one type"):
+        codec.encode(Array(items))
 
 
 def test_a_type_without_an_encoding_is_named() -> None:

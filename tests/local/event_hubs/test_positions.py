@@ -36,6 +36,36 @@ def test_what_azure_eventhub_sends_is_understood(
     assert parse_selector(event_position_selector(position, inclusive).decode()) == expected
 
 
+@pytest.mark.parametrize(
+    ("selector", "expected"),
+    [
+        ("amqp.annotation.x-opt-offset > -1", FROM_START),
+        ("amqp.annotation.x-opt-offset > @latest", StartingPosition(PositionKind.LATEST, 0, False)),
+        ("amqp.annotation.x-opt-offset > 1234", StartingPosition(PositionKind.OFFSET, 1234, False)),
+        ("amqp.annotation.x-opt-offset >= 1234", StartingPosition(PositionKind.OFFSET, 1234, True)),
+        (
+            "amqp.annotation.x-opt-sequence-number > 42",
+            StartingPosition(PositionKind.SEQUENCE_NUMBER, 42, False),
+        ),
+        (
+            "amqp.annotation.x-opt-sequence-number >= 42",
+            StartingPosition(PositionKind.SEQUENCE_NUMBER, 42, True),
+        ),
+        (
+            "amqp.annotation.x-opt-enqueued-time > 1767323045678",
+            StartingPosition(PositionKind.ENQUEUED_TIME, 1_767_323_045_678, False),
+        ),
+        (
+            "amqp.annotation.x-opt-enqueued-time >= 1767323045678 ",
+            StartingPosition(PositionKind.ENQUEUED_TIME, 1_767_323_045_678, True),
+        ),
+    ],
+)
+def test_a_value_without_quotes_is_understood(selector: str, expected: StartingPosition) -> None:
+    """As Azure.Messaging.EventHubs (.NET) writes it: `BuildFilterExpression` in `AmqpFilter.cs`."""
+    assert parse_selector(selector) == expected
+
+
 def test_no_filter_is_the_oldest_event() -> None:
     assert parse_selector(None) == FROM_START
 
@@ -46,7 +76,14 @@ def test_no_filter_is_the_oldest_event() -> None:
         ("amqp.annotation.x-opt-offset > 'tomorrow'", Condition.ARGUMENT_ERROR),
         ("amqp.annotation.x-opt-sequence-number > ''", Condition.ARGUMENT_ERROR),
         ("amqp.annotation.x-opt-sequence-number > '@latest'", Condition.ARGUMENT_ERROR),
+        ("amqp.annotation.x-opt-offset > tomorrow", Condition.ARGUMENT_ERROR),
+        ("amqp.annotation.x-opt-sequence-number > @latest", Condition.ARGUMENT_ERROR),
         ("amqp.annotation.x-opt-offset < '5'", Condition.INVALID_FIELD),
+        ("amqp.annotation.x-opt-offset < 5", Condition.INVALID_FIELD),
+        ("amqp.annotation.x-opt-offset > '5", Condition.INVALID_FIELD),
+        ("amqp.annotation.x-opt-offset > 5'", Condition.INVALID_FIELD),
+        ("amqp.annotation.x-opt-offset > 5 or true", Condition.INVALID_FIELD),
+        ("amqp.annotation.x-opt-offset >", Condition.INVALID_FIELD),
         ("colour = 'red'", Condition.INVALID_FIELD),
         ("", Condition.INVALID_FIELD),
     ],
