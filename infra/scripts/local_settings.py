@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 
-from infra.scripts.tools import ROOT, HookError, main, needed, run
+from infra.scripts.tools import ROOT, is_true, main, needed
 
 OUTPUTS = (
     "EVENT_HUBS__fullyQualifiedNamespace",
@@ -46,42 +48,37 @@ BACKGROUND = (
 """Functions that the deployed app runs."""
 
 
-def local_settings(
-    example: Mapping[str, str], env: Mapping[str, str], *, request_id_key: str | None
-) -> dict[str, str]:
-    """The values of local.settings.json: the example's, on the services that were created."""
+def local_settings(example: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
+    """The values of local.settings.json: the example's, on the services that were created. There is
+    no secret in it: a local app reads the key of request ids as the deployed one does."""
     values = {name: value for name, value in example.items() if name not in BY_STRING}
     values.update({name: env[name] for name in OUTPUTS})
-    if request_id_key:
-        values["REQUEST_ID_KEY"] = request_id_key
+    values["REQUEST_ID_KEY_URI"] = env.get("REQUEST_ID_KEY_URI", "")
     values.update({f"AzureWebJobs.{name}.Disabled": "true" for name in BACKGROUND})
     return values
 
 
-def hook(env: Mapping[str, str]) -> None:
+def hook(env: Mapping[str, str], *, target: Path = ROOT / "local.settings.json") -> None:
+    """Write the file for a person; a pipeline has no use for it."""
     needed(env, *OUTPUTS)
+    if is_true(env.get("CI")) or is_true(env.get("TF_BUILD")):
+        print(f"{target.name} is not written: this is a pipeline.")
+        return
     example = json.loads((ROOT / "local.settings.json.example").read_text(encoding="utf-8"))
-    target = ROOT / "local.settings.json"
-    values = local_settings(
-        example["Values"], env, request_id_key=_request_id_key(env.get("KEY_VAULT_NAME", ""))
-    )
-    target.write_text(
-        json.dumps({"IsEncrypted": False, "Values": values}, indent=2) + "\n", encoding="utf-8"
-    )
-    target.chmod(0o600)
-    print(f"{target.name} is written: func start serves HTTP on the services in Azure.")
-
-
-def _request_id_key(vault: str) -> str | None:
-    """The key that the deployed app signs with: with another one its requests would be unknown."""
-    try:
-        return run(
-            ["az", "keyvault", "secret", "show", "--vault-name", vault, "--name", "request-id-key",
-             "--query", "value", "--output", "tsv", "--only-show-errors"]
-        )  # fmt: skip
-    except HookError as error:
-        print(f"REQUEST_ID_KEY is left out of local.settings.json: {error}", file=sys.stderr)
-        return None
+    values = local_settings(example["Values"], env)
+    # a new file has its mode before it has content
+    with tempfile.NamedTemporaryFile(
+        "w", dir=target.parent, prefix=target.name, delete=False, encoding="utf-8"
+    ) as new:
+        new.write(json.dumps({"IsEncrypted": False, "Values": values}, indent=2) + "\n")
+    Path(new.name).replace(target)
+    if not values["REQUEST_ID_KEY_URI"]:
+        print(
+            "The deployed app has a REQUEST_ID_KEY of its own: put the same one into "
+            f"{target.name}. With another key its queued requests would become dead letters."
+        )
+    where = " from within the network" if is_true(env.get("VNET_ENABLED")) else ""
+    print(f"{target.name} is written: func start serves HTTP on the services in Azure{where}.")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ OUTPUTS_OF_BICEP = {
     "DEPLOYMENTS": '[{"name":"gpt-4.1-ptu","model":"gpt-4.1","ptus":50}]',
     "SPILLOVER_DEPLOYMENTS": "[]",
     "KEY_VAULT_NAME": "kv-x",
+    "REQUEST_ID_KEY_URI": "https://kv-x.vault.azure.net/secrets/request-id-key",
 }
 
 SITE = f"{group_id('rg-dev')}/providers/Microsoft.Web/sites/func-x"

@@ -6,12 +6,14 @@ What they do after the code: test_after_code.py, test_smoke.py. Taking down: tes
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra.scripts.local_settings import BACKGROUND, OUTPUTS, local_settings
+from infra.scripts.local_settings import hook as local_settings_hook
 from infra.scripts.secure_webhook import AZURE_MONITOR, ROLE, application
 from infra.scripts.tools import HookError, run
 from ptu_optimizer.requests import alert_callers
@@ -29,21 +31,44 @@ EXAMPLE = json.loads((ROOT / "local.settings.json.example").read_text(encoding="
 
 
 def test_local_settings_are_on_the_services_in_azure_by_identity() -> None:
-    values = local_settings(EXAMPLE, OUTPUTS_OF_BICEP, request_id_key="k" * 32)
+    values = local_settings(EXAMPLE, OUTPUTS_OF_BICEP)
     settings = loaded({name: value for name, value in values.items() if "." not in name})
     assert settings.event_hubs_namespace == "evhns-x.servicebus.windows.net"
-    assert values.keys() & SECRETS == {"REQUEST_ID_KEY"}
+    assert settings.request_id_key_uri == OUTPUTS_OF_BICEP["REQUEST_ID_KEY_URI"]
     assert settings.azure_openai_api_key is None
 
 
-def test_without_the_key_local_settings_say_that_it_is_missing() -> None:
-    values = local_settings(EXAMPLE, OUTPUTS_OF_BICEP, request_id_key=None)
-    assert "REQUEST_ID_KEY" not in values, "another key would make dead letters of what is queued"
+def test_no_secret_is_written_to_the_disk(tmp_path: Path) -> None:
+    target = tmp_path / "local.settings.json"
+    local_settings_hook(OUTPUTS_OF_BICEP, target=target)
+    assert json.loads(target.read_text())["Values"].keys() & SECRETS == set()
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [target], "no half-written file is left"
+
+
+def test_a_key_of_ones_own_must_be_put_into_the_local_settings_by_hand(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With another key a local app would make dead letters of what the deployed one has queued."""
+    target = tmp_path / "local.settings.json"
+    local_settings_hook({**OUTPUTS_OF_BICEP, "REQUEST_ID_KEY_URI": ""}, target=target)
+    values = json.loads(target.read_text())["Values"]
+    assert ("REQUEST_ID_KEY" in values, values["REQUEST_ID_KEY_URI"]) == (False, "")
+    assert "put the same one into local.settings.json" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "pipeline", [{"CI": "true"}, {"TF_BUILD": "True"}], ids=["GitHub", "Azure DevOps"]
+)
+def test_a_pipeline_gets_no_local_settings(tmp_path: Path, pipeline: dict[str, str]) -> None:
+    target = tmp_path / "local.settings.json"
+    local_settings_hook({**OUTPUTS_OF_BICEP, **pipeline}, target=target)
+    assert not target.exists()
 
 
 def test_what_the_deployed_app_does_is_not_done_twice() -> None:
     assert set(BACKGROUND) == app_functions().keys() - of_type("httpTrigger").keys()
-    values = local_settings(EXAMPLE, OUTPUTS_OF_BICEP, request_id_key=None)
+    values = local_settings(EXAMPLE, OUTPUTS_OF_BICEP)
     assert all(values[f"AzureWebJobs.{name}.Disabled"] == "true" for name in BACKGROUND)
 
 
