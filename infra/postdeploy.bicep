@@ -48,6 +48,9 @@ param hasNextBackend bool = false
 param gatewayJwtAudience string = ''
 param gatewayTenantClaim string = 'azp'
 
+@description('Roles of which a caller\'s token needs one, comma separated; empty: none is asked for.')
+param gatewayJwtRoles string = ''
+
 var abbreviations = loadJsonContent('abbreviations.json')
 var token = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = { 'azd-env-name': environmentName }
@@ -96,5 +99,6 @@ module api 'app/api-management-api.bicep' = if (!empty(apiManagementName)) {
     hasNextBackend: hasNextBackend
     jwtAudience: gatewayJwtAudience
     tenantClaim: gatewayTenantClaim
+    jwtRoles: gatewayJwtRoles
   }
 }

@@ -15,6 +15,9 @@ param jwtAudience string
 @description('Claim of the token that names the tenant.')
 param tenantClaim string
 
+@description('Roles of which such a token needs one, comma separated; empty: none is asked for.')
+param jwtRoles string = ''
+
 resource service 'Microsoft.ApiManagement/service@2024-05-01' existing = {
   name: serviceName
 }
@@ -36,6 +39,7 @@ var values = [
   { name: 'gateway-client-id', value: gatewayClientId }
   { name: 'has-next-backend', value: hasNextBackend ? 'true' : 'false' }
   { name: 'jwt-audience', value: empty(jwtAudience) ? 'none' : jwtAudience }
+  { name: 'jwt-roles', value: empty(jwtRoles) ? '*' : jwtRoles }
   { name: 'tenant-claim', value: tenantClaim }
 ]
 

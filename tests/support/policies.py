@@ -19,10 +19,12 @@ ALLOWED: dict[str, frozenset[str]] = {
     "include-fragment": EVERYWHERE,
     "log-to-eventhub": EVERYWHERE,
     "retry": EVERYWHERE,
+    "return-response": EVERYWHERE,
     "rewrite-uri": frozenset({"inbound"}),
     "set-backend-service": frozenset({"inbound", "backend"}),
     "set-body": frozenset({"inbound", "backend", "outbound"}),
     "set-header": EVERYWHERE,
+    "set-query-parameter": frozenset({"inbound", "backend"}),
     "set-variable": EVERYWHERE,
     "validate-jwt": frozenset({"inbound"}),
 }
