@@ -225,6 +225,20 @@ def test_callers_keys_and_tokens_end_at_the_gateway() -> None:
     assert replaced == {"api-key": "delete", "Authorization": "override"}
 
 
+def test_a_key_in_the_address_ends_at_the_gateway() -> None:
+    """The gateway takes it there as well, and a service would write it into its log."""
+    interactive = READ["fragments/interactive.xml"].root
+    deleted = [
+        one.attrib["name"]
+        for one in interactive.iter("set-query-parameter")
+        if one.attrib["exists-action"] == "delete"
+    ]
+    assert deleted == ["api-key"]
+    for name in ("enqueue", "read-back"):
+        (rewritten,) = READ[f"fragments/{name}.xml"].root.iter("rewrite-uri")
+        assert rewritten.attrib["copy-unmatched-params"] == "false"
+
+
 def test_without_a_subscription_a_token_is_asked_for() -> None:
     first, *_ = DOCUMENT.root[0].iter("include-fragment")
     assert first.attrib["fragment-id"] == "tenant", "before anything else"
