@@ -5,10 +5,8 @@ from __future__ import annotations
 import ast
 import copy
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,9 +21,11 @@ from ptu_optimizer.requests.events import REQUESTS, REQUESTS_LATER, REQUESTS_SOO
 from ptu_optimizer.requests.usage_feed import USAGE
 from tests.support.deployed_settings import loaded, read_by_nobody
 from tests.support.functions import app_functions, consumer_groups, containers, hubs
+from tests.support.images import copied, run_in
 from tests.support.schemas import ROOT, documents, problems, schema
 
 EMULATORS = ROOT / "local" / "emulators"
+CONSUMER = ROOT / "databricks" / "Dockerfile"
 (COMPOSE,) = documents(ROOT / "docker-compose.yml")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ENVIRONMENT: dict[str, str] = SERVICES["app"]["environment"]
@@ -297,50 +297,6 @@ def test_the_local_image_installs_what_its_modules_import_in_the_apps_versions()
     assert {PACKAGE_OF[name] for name in foreign} == asked.keys()
 
 
-def copied(dockerfile: Path, *, to: Path, root: str) -> None:
-    """Do what a Dockerfile's COPY lines do, of what its .dockerignore lets pass."""
-    beside = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
-    ignore = (beside if beside.exists() else dockerfile.with_name(".dockerignore")).read_text()
-    let_pass = [line[1:] for line in ignore.splitlines() if line.startswith("!")]
-    for line in re.findall(r"^COPY (.+)$", dockerfile.read_text(), flags=re.MULTILINE):
-        *sources, target = line.split()
-        for pattern in sources:
-            found = sorted(ROOT.glob(pattern))
-            assert found, pattern
-            for source in found:
-                name = str(source.relative_to(ROOT))
-                assert any(name == one or name.startswith(f"{one}/") for one in let_pass), name
-                place = to / target.removeprefix(root).lstrip("/")
-                if source.is_dir():
-                    shutil.copytree(
-                        source,
-                        place,
-                        dirs_exist_ok=True,
-                        ignore=shutil.ignore_patterns("__pycache__"),
-                    )
-                else:
-                    into = place / source.name if target.endswith("/") else place
-                    into.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copy(source, into)
-
-
-def run_in(folder: Path, *command: str, values: dict[str, str]) -> str:
-    environment = {
-        name: value for name, value in os.environ.items() if name != "PYTHONPATH"
-    } | values
-    answer = subprocess.run(
-        [sys.executable, *command],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert answer.returncode == 0, answer.stderr
-    return answer.stdout
-
-
 def test_what_the_apps_image_copies_is_enough_to_build_the_app(tmp_path: Path) -> None:
     copied(ROOT / "Dockerfile", to=tmp_path, root="/home/site/wwwroot")
     shutil.rmtree(tmp_path / "tmp", ignore_errors=True)
@@ -360,15 +316,30 @@ def test_what_the_local_image_copies_is_enough_to_run_what_it_is_asked_to(tmp_pa
     run_in(tmp_path, "-c", script, values={})
 
 
+def test_what_the_consumers_image_copies_is_enough_to_run_it(tmp_path: Path) -> None:
+    copied(CONSUMER, to=tmp_path, root="/src")
+    assert (tmp_path / "databricks" / "pyproject.toml").is_file()
+    # as the wheel lays them out, which is built from these two
+    path = {"PYTHONPATH": f"{tmp_path / 'databricks'}:{tmp_path}"}
+    script = "import ptu_consumer.running as r, ptu_optimizer as p; print(r.__file__, p.__file__)"
+    assert run_in(tmp_path, "-c", script, values=path).count(str(tmp_path)) == 2
+    assert "--health-port" in run_in(tmp_path, "-m", "ptu_consumer", "--help", values=path)
+
+
 def test_nothing_private_reaches_an_image() -> None:
-    for ignore in (ROOT / ".dockerignore", EMULATORS / "Dockerfile.dockerignore"):
+    ignored = (
+        ROOT / ".dockerignore",
+        EMULATORS / "Dockerfile.dockerignore",
+        CONSUMER.with_name("Dockerfile.dockerignore"),
+    )
+    for ignore in ignored:
         lines = [line for line in ignore.read_text().splitlines() if line[:1] not in ("#", "")]
         assert lines[0] == "*", "what is let in is named, not what is kept out"
         assert not any("settings" in line or ".env" in line for line in lines)
 
 
 def test_images_do_not_run_as_root_and_say_how_they_are() -> None:
-    for dockerfile in (ROOT / "Dockerfile", EMULATORS / "Dockerfile"):
+    for dockerfile in (ROOT / "Dockerfile", EMULATORS / "Dockerfile", CONSUMER):
         text = dockerfile.read_text()
         user = re.search(r"^USER (\d+):(\d+)$", text, flags=re.MULTILINE)
         assert user is not None
@@ -376,9 +347,10 @@ def test_images_do_not_run_as_root_and_say_how_they_are() -> None:
         assert text.index("\nHEALTHCHECK") > text.index("\nUSER")
 
 
-def test_the_apps_port_is_the_same_wherever_the_image_names_it() -> None:
-    text = (ROOT / "Dockerfile").read_text()
-    ports = re.findall(r"(?:\+:|EXPOSE |127\.0\.0\.1:)(\d+)", text)
+@pytest.mark.parametrize("dockerfile", [ROOT / "Dockerfile", CONSUMER], ids=["app", "consumer"])
+def test_the_port_is_the_same_wherever_the_image_names_it(dockerfile: Path) -> None:
+    text = dockerfile.read_text()
+    ports = re.findall(r"(?:\+:|EXPOSE |127\.0\.0\.1:|--health-port\", \")(\d+)", text)
     assert len(ports) == 3
     assert len(set(ports)) == 1
     assert "/health" in text
