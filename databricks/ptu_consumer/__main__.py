@@ -91,8 +91,16 @@ def _options(arguments: Sequence[str] | None) -> Options:
         metavar="SECONDS",
         help="how long batches under way may take to end after SIGTERM (%(default)g)",
     )
+    parser.add_argument(
+        "--health-port",
+        type=int,
+        metavar="PORT",
+        help="answer GET /health there, for the probes of a container: 200 while all hubs are read",
+    )
     given = parser.parse_args(arguments)
-    return Options(extras=tuple(given.also), grace_seconds=given.grace)
+    return Options(
+        extras=tuple(given.also), grace_seconds=given.grace, health_port=given.health_port
+    )
 
 
 if __name__ == "__main__":

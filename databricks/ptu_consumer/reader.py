@@ -87,6 +87,8 @@ class HubReader:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Once `stopping` is set no batch is begun and none is tried again."""
+        self.reading = False
+        """Whether the hub has answered and is being read."""
         self._feed = feed
         self._consumer = consumer
         self._write = write
@@ -105,6 +107,7 @@ class HubReader:
         except Exception as error:
             raise HubUnreadable(f"the hub {self._feed.hub} cannot be read: {error}") from error
         _log.info("reading a hub", extra={"hub": self._feed.hub, "partitions": len(partitions)})
+        self.reading = True
         await self._consumer.receive_batch(
             self.on_batch,
             max_batch_size=FULL_BATCH_EVENTS,

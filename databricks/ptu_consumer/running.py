@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from ptu_optimizer.bootstrap import Application, places
@@ -13,6 +14,7 @@ from ptu_optimizer.telemetry import logger
 
 from . import work
 from .clients import BALANCE_SECONDS, Clients
+from .health import HealthServer
 from .reader import HubReader
 from .work import Chore, Records
 
@@ -33,10 +35,37 @@ class Options:
     """Of EXTRAS."""
     grace_seconds: float = GRACE_SECONDS
     balance_seconds: float = BALANCE_SECONDS
+    health_port: int | None = None
+    """Where `GET /health` is answered, if anywhere."""
 
 
 async def consume(settings: Settings, options: Options, *, stopping: asyncio.Event) -> None:
     """Dispatch until `stopping` is set. Raises what ended a reader that should not have ended."""
+    readers: list[HubReader] = []
+
+    def state() -> str:
+        if stopping.is_set():
+            return "stopping"
+        read = readers and all(reader.reading for reader in readers)
+        return HealthServer.GOOD if read else "starting"
+
+    async with _health(options.health_port, state):
+        await _consume(settings, options, readers, stopping=stopping)
+
+
+@asynccontextmanager
+async def _health(port: int | None, state: Callable[[], str]) -> AsyncIterator[None]:
+    if port is None:
+        yield
+        return
+    async with HealthServer(port, state):
+        yield
+
+
+async def _consume(
+    settings: Settings, options: Options, readers: list[HubReader], *, stopping: asyncio.Event
+) -> None:
+    """Fill `readers`, and run them until `stopping` is set."""
     services = AzureServices(places(settings))
     application = Application(settings, services=services)
     clients = Clients(settings, identity=services.identity, balance_seconds=options.balance_seconds)
@@ -49,7 +78,6 @@ async def consume(settings: Settings, options: Options, *, stopping: asyncio.Eve
         for name, make in (("gauge", work.gauge), ("sweep", work.sweep))
         if name in options.extras
     ]
-    readers: list[HubReader] = []
     tasks: list[_Task] = []
     try:
         await clients.prepare()

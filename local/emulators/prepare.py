@@ -2,7 +2,8 @@
 
 The Event Hubs emulator takes its hubs from a file; the Cosmos DB emulator has to be told. The
 definitions are those of the local system, `local/cosmos/containers.json`, in Cosmos DB's own words.
-Ends with 0 when everything is there; running it again changes nothing.
+Checkpoints that are older than the hubs are deleted (`checkpoints.py`). Ends with 0 when everything
+is there; running it again changes nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from azure.core.exceptions import AzureError
 from azure.cosmos import PartitionKey
 from azure.cosmos.aio import CosmosClient, DatabaseProxy
 from azure.cosmos.exceptions import CosmosHttpResponseError
+from azure.eventhub.exceptions import EventHubError
+
+from local.emulators.checkpoints import CONTAINER, EmulatedHubs, forget_old
 
 DEFINITIONS = Path(__file__).parents[1] / "cosmos" / "containers.json"
 
@@ -56,6 +60,25 @@ async def prepare(
         except (AzureError, OSError) as error:
             if time.monotonic() > until:
                 raise NotReady(f"Cosmos DB: {error}") from error
+        await asyncio.sleep(pause_seconds)
+
+
+async def forget_checkpoints(
+    *,
+    event_hubs: str,
+    storage: str,
+    seconds: float,
+    pause_seconds: float = PAUSE_SECONDS,
+) -> bool:
+    """Delete the checkpoints if the hubs are newer; whether they were. Raises NotReady."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            async with EmulatedHubs(event_hubs) as hubs:
+                return await forget_old(storage=storage, hubs=hubs)
+        except (AzureError, EventHubError, OSError) as error:
+            if time.monotonic() > until:
+                raise NotReady(f"checkpoints: {error}") from error
         await asyncio.sleep(pause_seconds)
 
 
@@ -119,21 +142,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--database", default="ptu", help="to be made (%(default)s)")
     add("--health", action="append", default=[], metavar="URL", help="wait until it answers 200")
     add("--seconds", type=float, default=180.0, help="to wait at most (%(default)g)")
+    add("--event-hubs", metavar="CONNECTION_STRING", help="of the emulator, with --storage")
+    add(
+        "--storage",
+        metavar="CONNECTION_STRING",
+        help="of Azurite: delete its checkpoints if the hubs are newer",
+    )
     given = parser.parse_args(arguments)
+    if bool(given.event_hubs) != bool(given.storage):
+        parser.error("--event-hubs and --storage belong together")
     try:
-        made = asyncio.run(
-            prepare(
-                connection_string=given.cosmos,
-                database=given.database,
-                health_urls=given.health,
-                seconds=given.seconds,
-            )
-        )
+        asyncio.run(_run(given))
     except NotReady as error:
         print(f"not ready: {error}", file=sys.stderr)
         return 1
-    print(f"ready: {given.database} with {', '.join(made)}", flush=True)
     return 0
+
+
+async def _run(given: argparse.Namespace) -> None:
+    made = await prepare(
+        connection_string=given.cosmos,
+        database=given.database,
+        health_urls=given.health,
+        seconds=given.seconds,
+    )
+    if given.storage and await forget_checkpoints(
+        event_hubs=given.event_hubs, storage=given.storage, seconds=given.seconds
+    ):
+        print(f"{CONTAINER}: deleted, as its checkpoints are older than the hubs", flush=True)
+    print(f"ready: {given.database} with {', '.join(made)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
 from azure.eventhub import EventData
@@ -34,8 +35,10 @@ from ptu_optimizer.requests.events import REQUESTS, REQUESTS_LATER
 from ptu_optimizer.requests.progress import FULL_BATCH_EVENTS
 from tests.end_to_end.clients import chat
 from tests.end_to_end.in_process import Bench, bench
+from tests.support.azurite import free_port
 from tests.support.cosmos_account import container, kind
 from tests.support.polling import eventually
+from tests.support.schemas import documents
 
 ROOT = Path(__file__).resolve().parents[2]
 BALANCE_SECONDS = 0.2
@@ -320,6 +323,50 @@ async def test_as_a_process_it_reads_its_settings_and_ends_cleanly_on_sigterm(
     assert "Traceback" not in text, text
     assert "Unclosed" not in text, text
     assert system.paid == (10, 0)
+
+
+async def test_the_pod_is_healthy_while_it_reads_and_drains_its_calls_on_sigterm(
+    storage: str,
+) -> None:
+    hubs = {"requests": 1, "requests-soon": 1, "requests-later": 1, "usage": 1}
+    (dispatch,) = documents(ROOT / "deploy" / "kubernetes" / "base" / "dispatch.yaml")
+    (container_spec,) = dispatch["spec"]["template"]["spec"]["containers"]
+    port = free_port()
+    arguments = [*container_spec["args"], "--health-port", str(port)]
+    async with bench(storage, hubs=hubs) as system:
+        system.ptu.simulation.faults.add(Fault(count=1, delay_seconds=2))
+        producer = system.worker()
+        process = await start(system.environment, "-m", "ptu_consumer", *arguments)
+        try:
+            await eventually(lambda: health(port, 200), "the hubs to be read")
+            ids = await submit(producer, 1)
+
+            async def under_way() -> bool:
+                return await state_of(producer, ids[0]) == "dispatching"
+
+            await eventually(under_way, "the call to be under way")
+            process.send_signal(signal.SIGTERM)
+            await eventually(lambda: health(port, 503), "the process to say that it stops")
+            output, _ = await asyncio.wait_for(process.communicate(), 60)
+        finally:
+            if process.returncode is None:
+                process.kill()
+        assert process.returncode == 0, output.decode()
+        assert await state_of(producer, ids[0]) == "succeeded"
+        assert await checkpoints(system) == {REQUESTS: 0}
+        assert system.paid == (1, 0)
+
+
+async def health(port: int, status: int) -> bool:
+    """Whether `GET /health` is answered with this status."""
+    try:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://127.0.0.1:{port}/health") as answer,
+        ):
+            return answer.status == status
+    except aiohttp.ClientError:
+        return False
 
 
 async def test_settings_that_are_not_usable_end_the_process_and_are_named() -> None:

@@ -11,7 +11,11 @@ from tests.support.checkov import Scan, scan
 from tests.support.schemas import ROOT
 
 KUBERNETES = ROOT / "deploy" / "kubernetes"
-DOCKERFILES = (ROOT / "Dockerfile", ROOT / "local" / "emulators" / "Dockerfile")
+DOCKERFILES = (
+    ROOT / "Dockerfile",
+    ROOT / "local" / "emulators" / "Dockerfile",
+    ROOT / "databricks" / "Dockerfile",
+)
 
 
 def ids(findings: Iterable[str]) -> set[str]:

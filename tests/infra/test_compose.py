@@ -5,10 +5,8 @@ from __future__ import annotations
 import ast
 import copy
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,9 +21,11 @@ from ptu_optimizer.requests.events import REQUESTS, REQUESTS_LATER, REQUESTS_SOO
 from ptu_optimizer.requests.usage_feed import USAGE
 from tests.support.deployed_settings import loaded, read_by_nobody
 from tests.support.functions import app_functions, consumer_groups, containers, hubs
+from tests.support.images import copied, run_in
 from tests.support.schemas import ROOT, documents, problems, schema
 
 EMULATORS = ROOT / "local" / "emulators"
+CONSUMER = ROOT / "databricks" / "Dockerfile"
 (COMPOSE,) = documents(ROOT / "docker-compose.yml")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ENVIRONMENT: dict[str, str] = SERVICES["app"]["environment"]
@@ -83,7 +83,7 @@ def test_services_and_files_that_are_named_exist() -> None:
         assert {shared, *service.get("depends_on", {})} - {""} <= SERVICES.keys()
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
-            assert source in COMPOSE["volumes"] or (ROOT / source).is_file(), volume
+            assert (ROOT / source).is_file(), volume
 
 
 def test_who_waits_for_health_waits_for_a_service_that_tells_of_it() -> None:
@@ -118,6 +118,67 @@ def test_cosmos_db_speaks_https_and_names_itself_as_its_clients_reach_it() -> No
     endpoint = f"AccountEndpoint=https://{environment['GATEWAY_PUBLIC_ENDPOINT']}:8081/"
     assert endpoint in ENVIRONMENT["COSMOS"]
     assert endpoint in EXAMPLE["COSMOS"]
+
+
+KEYS = {
+    "AzureFunctionsWebHost__hostid",
+    "AzureWebJobsSecretStorageType",
+    "FUNCTIONS_SECRETS_PATH",
+}
+"""Settings that say where the host of the container finds its function keys."""
+
+
+def test_the_keys_of_the_app_are_those_of_a_file_and_the_same_in_every_container() -> None:
+    assert ENVIRONMENT["AzureFunctionsWebHost__hostid"] == "ptu-optimizer"
+    assert ENVIRONMENT["AzureWebJobsSecretStorageType"] == "files"
+    (mounted,) = SERVICES["app"]["volumes"]
+    source, target, mode = mounted.split(":")
+    assert target == f"{ENVIRONMENT['FUNCTIONS_SECRETS_PATH']}/host.json"
+    assert mode == "ro"
+    keys = json.loads((ROOT / source).read_text())
+    one, (two,) = keys["masterKey"], keys["functionKeys"]
+    assert (one["name"], two["name"]) == ("master", "default")
+    # the host encrypts nothing outside App Service, and rewrites a file that says that it did
+    assert not one["encrypted"]
+    assert not two["encrypted"]
+    assert "no-secret" in one["value"], "nobody shall take it for one"
+    assert two["value"] in (ROOT / "docker-compose.yml").read_text().partition("\nname:")[0]
+
+
+def test_the_host_may_write_beside_its_mounted_keys() -> None:
+    """It adds a file for each function."""
+    assert f"chown -R 10001:10001 {ENVIRONMENT['FUNCTIONS_SECRETS_PATH']}" in (
+        ROOT / "Dockerfile"
+    ).read_text().replace("\\\n", "")
+
+
+def test_nothing_outlives_the_events() -> None:
+    """The hubs forget; what stayed would point behind their end."""
+    assert "volumes" not in COMPOSE
+
+
+def test_prepare_looks_for_checkpoints_that_are_older_than_the_hubs_whenever_these_start() -> None:
+    prepare = SERVICES["prepare"]
+    command = prepare["command"][2].replace("$$", "$")
+    assert '--event-hubs "$EVENT_HUBS" --storage "$STORAGE"' in command
+    assert prepare["depends_on"]["eventhubs"]["restart"] is True
+    hubs_here, hubs_there = prepare["environment"]["EVENT_HUBS"], ENVIRONMENT["EVENT_HUBS"]
+    assert hubs_here.replace("sb://eventhubs;", "sb://localhost;") == hubs_there
+    assert ENVIRONMENT["AzureWebJobsStorage"].startswith(prepare["environment"]["STORAGE"])
+
+
+def test_the_event_hubs_emulator_starts_once_its_storage_answers() -> None:
+    assert SERVICES["eventhubs"]["depends_on"]["azurite"] == {"condition": "service_healthy"}
+
+
+@pytest.mark.parametrize("name", [name for name, one in SERVICES.items() if "build" not in one])
+def test_an_image_that_is_only_built_here_is_not_pulled_and_asks_for_no_foreign_port(
+    name: str,
+) -> None:
+    service = SERVICES[name]
+    if service["image"] == SERVICES["ptu"]["image"]:
+        assert service["pull_policy"] == "never"
+        assert "healthcheck" in service, "the image's own asks the port of `ptu`"
 
 
 # --- Event Hubs -----------------------------------------------------------------------------------
@@ -228,13 +289,16 @@ def test_a_setting_that_nothing_reads_would_be_found() -> None:
 
 
 def test_the_app_in_a_container_and_on_the_host_differ_in_addresses_only() -> None:
-    differ = {name for name in ENVIRONMENT if ENVIRONMENT[name] != EXAMPLE.get(name)}
+    both = ENVIRONMENT.keys() - KEYS
+    differ = {name for name in both if ENVIRONMENT[name] != EXAMPLE.get(name)}
     assert differ == {
         "AzureWebJobsStorage",
         "AZURE_OPENAI_ENDPOINT",
         "AZURE_MONITOR_ENDPOINT",
         "IDENTITY_ENDPOINT",
     }
+    # only a host with keys needs these: `func start` asks for none
+    assert ENVIRONMENT.keys() - EXAMPLE.keys() == KEYS
     # the image sets these, or does not need them
     assert EXAMPLE.keys() - ENVIRONMENT.keys() == {
         "FUNCTIONS_WORKER_RUNTIME",
@@ -265,10 +329,14 @@ def test_prepare_makes_the_database_and_every_container_of_the_code() -> None:
 
 PACKAGE_OF = {
     "aiohttp": "aiohttp",
-    "azure": "azure-cosmos",
+    "azure.core": "azure-cosmos",  # which needs it
+    "azure.cosmos": "azure-cosmos",
+    "azure.eventhub": "azure-eventhub",
+    "azure.storage": "azure-storage-blob",
     "bpe_openai": "bpe-openai",
     "orjson": "orjson",
 }
+"""By the first part of a module's name, or the first two of Azure's."""
 
 
 def requirements(path: Path) -> dict[str, str]:
@@ -290,55 +358,13 @@ def test_the_local_image_installs_what_its_modules_import_in_the_apps_versions()
         for path in folder.rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Import):
-                    imported |= {name.name.split(".")[0] for name in node.names}
+                    imported |= {name.name for name in node.names}
                 elif isinstance(node, ast.ImportFrom) and not node.level:
-                    imported.add(str(node.module).split(".")[0])
-    foreign = imported - sys.stdlib_module_names - {"local"}
-    assert {PACKAGE_OF[name] for name in foreign} == asked.keys()
-
-
-def copied(dockerfile: Path, *, to: Path, root: str) -> None:
-    """Do what a Dockerfile's COPY lines do, of what its .dockerignore lets pass."""
-    beside = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
-    ignore = (beside if beside.exists() else dockerfile.with_name(".dockerignore")).read_text()
-    let_pass = [line[1:] for line in ignore.splitlines() if line.startswith("!")]
-    for line in re.findall(r"^COPY (.+)$", dockerfile.read_text(), flags=re.MULTILINE):
-        *sources, target = line.split()
-        for pattern in sources:
-            found = sorted(ROOT.glob(pattern))
-            assert found, pattern
-            for source in found:
-                name = str(source.relative_to(ROOT))
-                assert any(name == one or name.startswith(f"{one}/") for one in let_pass), name
-                place = to / target.removeprefix(root).lstrip("/")
-                if source.is_dir():
-                    shutil.copytree(
-                        source,
-                        place,
-                        dirs_exist_ok=True,
-                        ignore=shutil.ignore_patterns("__pycache__"),
-                    )
-                else:
-                    into = place / source.name if target.endswith("/") else place
-                    into.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copy(source, into)
-
-
-def run_in(folder: Path, *command: str, values: dict[str, str]) -> str:
-    environment = {
-        name: value for name, value in os.environ.items() if name != "PYTHONPATH"
-    } | values
-    answer = subprocess.run(
-        [sys.executable, *command],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert answer.returncode == 0, answer.stderr
-    return answer.stdout
+                    imported.add(str(node.module))
+    ours = sys.stdlib_module_names | {"local"}
+    foreign = [name.split(".") for name in imported if name.split(".")[0] not in ours]
+    tops = {".".join(parts[: 2 if parts[0] == "azure" else 1]) for parts in foreign}
+    assert {PACKAGE_OF[name] for name in tops} == asked.keys()
 
 
 def test_what_the_apps_image_copies_is_enough_to_build_the_app(tmp_path: Path) -> None:
@@ -360,15 +386,30 @@ def test_what_the_local_image_copies_is_enough_to_run_what_it_is_asked_to(tmp_pa
     run_in(tmp_path, "-c", script, values={})
 
 
+def test_what_the_consumers_image_copies_is_enough_to_run_it(tmp_path: Path) -> None:
+    copied(CONSUMER, to=tmp_path, root="/src")
+    assert (tmp_path / "databricks" / "pyproject.toml").is_file()
+    # as the wheel lays them out, which is built from these two
+    path = {"PYTHONPATH": f"{tmp_path / 'databricks'}:{tmp_path}"}
+    script = "import ptu_consumer.running as r, ptu_optimizer as p; print(r.__file__, p.__file__)"
+    assert run_in(tmp_path, "-c", script, values=path).count(str(tmp_path)) == 2
+    assert "--health-port" in run_in(tmp_path, "-m", "ptu_consumer", "--help", values=path)
+
+
 def test_nothing_private_reaches_an_image() -> None:
-    for ignore in (ROOT / ".dockerignore", EMULATORS / "Dockerfile.dockerignore"):
+    ignored = (
+        ROOT / ".dockerignore",
+        EMULATORS / "Dockerfile.dockerignore",
+        CONSUMER.with_name("Dockerfile.dockerignore"),
+    )
+    for ignore in ignored:
         lines = [line for line in ignore.read_text().splitlines() if line[:1] not in ("#", "")]
         assert lines[0] == "*", "what is let in is named, not what is kept out"
         assert not any("settings" in line or ".env" in line for line in lines)
 
 
 def test_images_do_not_run_as_root_and_say_how_they_are() -> None:
-    for dockerfile in (ROOT / "Dockerfile", EMULATORS / "Dockerfile"):
+    for dockerfile in (ROOT / "Dockerfile", EMULATORS / "Dockerfile", CONSUMER):
         text = dockerfile.read_text()
         user = re.search(r"^USER (\d+):(\d+)$", text, flags=re.MULTILINE)
         assert user is not None
@@ -376,9 +417,10 @@ def test_images_do_not_run_as_root_and_say_how_they_are() -> None:
         assert text.index("\nHEALTHCHECK") > text.index("\nUSER")
 
 
-def test_the_apps_port_is_the_same_wherever_the_image_names_it() -> None:
-    text = (ROOT / "Dockerfile").read_text()
-    ports = re.findall(r"(?:\+:|EXPOSE |127\.0\.0\.1:)(\d+)", text)
+@pytest.mark.parametrize("dockerfile", [ROOT / "Dockerfile", CONSUMER], ids=["app", "consumer"])
+def test_the_port_is_the_same_wherever_the_image_names_it(dockerfile: Path) -> None:
+    text = dockerfile.read_text()
+    ports = re.findall(r"(?:\+:|EXPOSE |127\.0\.0\.1:|--health-port\", \")(\d+)", text)
     assert len(ports) == 3
     assert len(set(ports)) == 1
     assert "/health" in text

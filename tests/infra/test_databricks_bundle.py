@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import json
 import re
 import sys
 import tomllib
@@ -24,7 +25,12 @@ CLUSTER: dict[str, Any] = JOB["job_clusters"][0]["new_cluster"]
 ENVIRONMENT: dict[str, str] = CLUSTER["spark_env_vars"]
 PROJECT: dict[str, Any] = tomllib.loads((FOLDER / "pyproject.toml").read_text())["project"]
 
+PROD: dict[str, Any] = BUNDLE["targets"]["prod"]
+README = (FOLDER / "README.md").read_text(encoding="utf-8")
+
 VALUES = {
+    "job_principal": "44444444-4444-4444-4444-444444444444",
+    "operators_group": "ptu-operators",
     "secret_scope": "ptu-optimizer",
     "event_hubs_namespace": "n.servicebus.windows.net",
     "cosmos_endpoint": "https://n.documents.azure.com:443/",
@@ -96,6 +102,86 @@ def test_one_run_at_a_time_on_one_node() -> None:
     assert CLUSTER["num_workers"] == 0
     assert CLUSTER["spark_conf"]["spark.databricks.cluster.profile"] == "singleNode"
     assert TASK["job_cluster_key"] == JOB["job_clusters"][0]["job_cluster_key"]
+
+
+# --- who can change the code that runs with the secrets -------------------------------------------
+
+
+def test_the_bundle_lies_in_the_folder_of_the_principal_that_runs_it() -> None:
+    owner = PROD["run_as"]["service_principal_name"]
+    assert PROD["workspace"]["root_path"].startswith(f"/Workspace/Users/{owner}/")
+    assert "root_path" not in BUNDLE.get("workspace", {})
+    assert "/Shared" not in (FOLDER / "databricks.yml").read_text()
+
+
+def test_only_that_principal_can_change_the_job_and_its_files() -> None:
+    may_change = [one for one in PROD["permissions"] if one["level"] == "CAN_MANAGE"]
+    assert may_change == [{**PROD["run_as"], "level": "CAN_MANAGE"}]
+
+
+def test_operators_can_start_and_cancel_runs_and_no_more() -> None:
+    (operators,) = (one for one in PROD["permissions"] if "group_name" in one)
+    assert operators == {"group_name": "${var.operators_group}", "level": "CAN_RUN"}
+    assert "permissions" not in JOB, "both places together are refused"
+
+
+def _prod(*path: str | int, value: object) -> Callable[[], dict[str, Any]]:
+    def planted() -> dict[str, Any]:
+        spoiled = copy.deepcopy(BUNDLE)
+        place: Any = spoiled["targets"]["prod"]
+        for step in path[:-1]:
+            place = place[step]
+        place[path[-1]] = value
+        return spoiled
+
+    return planted
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        pytest.param(_prod("permissions", 1, "level", value="CAN_MANAGE_RUN"), id="of a job"),
+        pytest.param(_prod("permissions", 1, "group", value="x"), id="a misspelt field"),
+        pytest.param(_prod("run_as", "service_principal", value="x"), id="a misspelt principal"),
+    ],
+)
+def test_a_fault_in_the_rights_is_found(planted: Callable[[], dict[str, Any]]) -> None:
+    assert problems(planted(), schema("databricks-bundle"))
+
+
+COMMAND = re.compile(r"databricks secrets create-scope --json '(.+?)'\n", flags=re.DOTALL)
+
+
+def test_the_readmes_command_makes_a_scope_on_the_key_vault() -> None:
+    """The command has no flag for the vault's resource id; the API's body has."""
+    found = COMMAND.search(README)
+    assert found is not None
+    assert json.loads(found[1]) == {
+        "scope": BUNDLE["variables"]["secret_scope"]["default"],
+        "scope_backend_type": "AZURE_KEYVAULT",
+        "backend_azure_keyvault": {
+            "resource_id": "KEY_VAULT_RESOURCE_ID",
+            "dns_name": "https://NAME.vault.azure.net/",
+        },
+    }
+    assert "--resource-id" not in README
+
+
+def test_who_has_the_bundle_in_the_shared_folder_is_told_how_to_leave_it() -> None:
+    section = README.partition("## From the shared folder")[2].partition("\n## ")[0]
+    steps = [
+        "databricks bundle destroy -t prod",
+        "databricks workspace delete /Workspace/Shared/.bundle/ptu-consumer",
+        "databricks bundle deploy -t prod",
+        "Rotate `AZURE_CLIENT_SECRET`",
+    ]
+    places = [section.index(step) for step in steps]
+    assert places == sorted(places)
+
+
+def test_a_second_deployment_ends_the_run_of_the_old_wheel() -> None:
+    deploying = README.partition("## Deploy")[2].partition("\n## ")[0]
+    assert deploying.index("bundle deploy -t prod") < deploying.index("jobs cancel-all-runs")
 
 
 # --- settings and secrets -------------------------------------------------------------------------

@@ -7,17 +7,22 @@ test needs it.
 from __future__ import annotations
 
 import copy
+import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import yaml
 
+from ptu_consumer.__main__ import _options
 from ptu_consumer.clients import CHECKPOINT_CONTAINER
+from ptu_consumer.health import PATH
+from ptu_consumer.running import Options
 from ptu_consumer.work import DISPATCHED_HUBS
 from ptu_optimizer.settings import Settings
 from tests.support.deployed_settings import SECRETS, loaded, read_by_nobody
-from tests.support.functions import app_functions, consumer_groups, hubs, of_type
+from tests.support.functions import consumer_groups, hubs, of_type
 from tests.support.schemas import ROOT, documents, problems, schema
 
 FOLDER = ROOT / "deploy" / "kubernetes"
@@ -28,6 +33,9 @@ EXAMPLE = FOLDER / "overlays" / "example"
 FILES = [BASE / name for name in KUSTOMIZATION["resources"]]
 OBJECTS = [one for path in FILES for one in documents(path)]
 NAMESPACE = "ptu-optimizer"
+README = (FOLDER / "README.md").read_text(encoding="utf-8")
+LONGEST_RESPONSE_SECONDS = 230
+"""Of an HTTP call; Azure's load balancer ends it then, and the app is built for no more."""
 
 Object = dict[str, Any]
 
@@ -158,7 +166,7 @@ def _of(name: str, *path: str | int, value: object) -> Callable[[], Object]:
         pytest.param(
             _of(
                 "Deployment/dispatch",
-                *("spec", "template", "spec", "containers", 0, "livenessProbe", "httpget"),
+                *("spec", "template", "spec", "containers", 0, "livenessProbe", "tcpsocket"),
                 value={},
             ),
             id="a field in the wrong case, deep inside",
@@ -249,41 +257,71 @@ def container(deployment: Object) -> Object:
     return dict(only)
 
 
-def chosen_functions(deployment: Object) -> list[str]:
-    """The functions that a deployment's host is told to run."""
-    prefix = "AzureFunctionsJobHost__functions__"
-    chosen = {one["name"]: one["value"] for one in container(deployment)["env"]}
-    assert chosen.keys() == {f"{prefix}{n}" for n in range(len(chosen))}, "numbered from 0"
+IMAGES = {"http": ROOT / "Dockerfile", "dispatch": ROOT / "databricks" / "Dockerfile"}
+"""By deployment, what its image is made of."""
+
+FUNCTION = "AzureFunctionsJobHost__functions__"
+DRAIN = "ASPNETCORE_SHUTDOWNTIMEOUTSECONDS"
+
+
+def variables(deployment: Object) -> dict[str, str]:
+    return {one["name"]: one["value"] for one in container(deployment).get("env", [])}
+
+
+def chosen_functions() -> list[str]:
+    """The functions that the host of `http` is told to run."""
+    set_here = variables(DEPLOYMENTS["http"])
+    chosen = {name: value for name, value in set_here.items() if name.startswith(FUNCTION)}
+    assert chosen.keys() == {f"{FUNCTION}{n}" for n in range(len(chosen))}, "numbered from 0"
     return list(chosen.values())
 
 
-def test_every_function_runs_somewhere_and_only_health_runs_twice() -> None:
-    http, dispatch = (chosen_functions(DEPLOYMENTS[name]) for name in ("http", "dispatch"))
-    assert sorted([*http, *dispatch]) == sorted([*app_functions(), "health"])
-    assert "health" in http
-    assert "health" in dispatch
+def consumer() -> Options:
+    """What the consumer of `dispatch` takes from its image and its arguments."""
+    entry = re.search(r"^ENTRYPOINT (.+)$", IMAGES["dispatch"].read_text(), flags=re.MULTILINE)
+    assert entry is not None
+    python, m, module, *arguments = json.loads(entry[1])
+    assert [python, m, module] == ["python", "-m", "ptu_consumer"]
+    return _options([*arguments, *container(DEPLOYMENTS["dispatch"])["args"]])
 
 
-def test_one_deployment_reads_the_hubs_and_the_other_has_callers_and_timers() -> None:
-    event_hub = of_type("eventHubTrigger").keys()
-    assert set(chosen_functions(DEPLOYMENTS["dispatch"])) == {*event_hub, "health"}
+def test_the_host_runs_what_has_callers_and_timers() -> None:
     others = of_type("httpTrigger").keys() | of_type("timerTrigger").keys()
-    assert set(chosen_functions(DEPLOYMENTS["http"])) == others
+    assert set(chosen_functions()) == others
+    assert len(chosen_functions()) == len(others)
+
+
+def test_the_consumer_reads_every_hub_that_functions_would_read() -> None:
+    assert {*DISPATCHED_HUBS, *consumer().extras} == hubs()
+    assert not variables(DEPLOYMENTS["dispatch"]), "no setting of a Functions host"
 
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)
-def test_probes_ask_a_route_that_needs_no_key(name: str) -> None:
+def test_pods_are_started_again_for_a_closed_port_and_never_for_bad_settings(name: str) -> None:
+    for probe in ("startupProbe", "livenessProbe"):
+        asked = container(DEPLOYMENTS[name])[probe]
+        assert asked["tcpSocket"] == {"port": "http"}
+        assert "httpGet" not in asked
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_readiness_asks_a_route_that_needs_no_key_and_no_service(name: str) -> None:
     health = of_type("httpTrigger")["health"]
     assert health["authLevel"].lower() == "anonymous"
-    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
-        asked = container(DEPLOYMENTS[name])[probe]["httpGet"]
-        assert asked == {"path": f"/{health['route']}", "port": "http"}
+    assert f"/{health['route']}" == PATH
+    asked = container(DEPLOYMENTS[name])["readinessProbe"]["httpGet"]
+    assert asked == {"path": PATH, "port": "http"}
 
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)
 def test_the_port_is_that_of_the_image(name: str) -> None:
     (port,) = container(DEPLOYMENTS[name])["ports"]
-    assert f"ASPNETCORE_URLS=http://+:{port['containerPort']} " in (ROOT / "Dockerfile").read_text()
+    number = port["containerPort"]
+    assert f"\nEXPOSE {number}\n" in IMAGES[name].read_text()
+    if name == "dispatch":
+        assert consumer().health_port == number
+    else:
+        assert f"ASPNETCORE_URLS=http://+:{number} " in IMAGES[name].read_text()
 
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)
@@ -291,7 +329,7 @@ def test_a_pod_may_do_nothing_that_it_need_not(name: str) -> None:
     pod = DEPLOYMENTS[name]["spec"]["template"]["spec"]
     assert pod["securityContext"]["runAsNonRoot"]
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert f"USER {pod['securityContext']['runAsUser']}:" in (ROOT / "Dockerfile").read_text()
+    assert f"USER {pod['securityContext']['runAsUser']}:" in IMAGES[name].read_text()
     assert container(DEPLOYMENTS[name])["securityContext"] == {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
@@ -300,10 +338,9 @@ def test_a_pod_may_do_nothing_that_it_need_not(name: str) -> None:
     assert pod["automountServiceAccountToken"] is False
 
 
-@pytest.mark.parametrize("name", DEPLOYMENTS)
-def test_what_the_host_writes_lies_on_the_volume_that_it_may_write(name: str) -> None:
-    (mount,) = container(DEPLOYMENTS[name])["volumeMounts"]
-    text = (ROOT / "Dockerfile").read_text()
+def test_what_the_host_writes_lies_on_the_volume_that_it_may_write() -> None:
+    (mount,) = container(DEPLOYMENTS["http"])["volumeMounts"]
+    text = IMAGES["http"].read_text()
     for variable in ("HOME", "FUNCTIONS_SECRETS_PATH", "FUNCTIONS_LOG_PATH"):
         assert f"{variable}={mount['mountPath']}/" in text
 
@@ -316,15 +353,41 @@ def test_a_pod_has_the_apps_identity(name: str) -> None:
     assert "azure.workload.identity/client-id" in account["metadata"]["annotations"]
 
 
-def test_the_dispatcher_is_given_the_time_that_an_invocation_may_need() -> None:
-    default = {name: field.default for name, field in Settings.model_fields.items()}
-    needed = (
-        default["invocation_budget_seconds"]
-        + default["call_limit_seconds"]
-        + 2 * default["write_budget_seconds"]
-    )
-    pod = DEPLOYMENTS["dispatch"]["spec"]["template"]["spec"]
-    assert pod["terminationGracePeriodSeconds"] >= needed
+def default(setting: str) -> float:
+    return float(Settings.model_fields[setting].default)
+
+
+def grace(name: str) -> int:
+    return int(DEPLOYMENTS[name]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"])
+
+
+def test_the_consumer_waits_for_its_calls_as_long_as_one_may_take() -> None:
+    longest = default("invocation_budget_seconds") + default("call_limit_seconds")
+    assert consumer().grace_seconds >= longest
+
+
+def test_the_consumers_pod_lives_until_the_consumer_has_written_and_left() -> None:
+    last_writes = 2 * default("write_budget_seconds")
+    assert grace("dispatch") >= consumer().grace_seconds + last_writes
+
+
+def test_python_itself_gets_the_signal_of_the_pods_end() -> None:
+    assert "command" not in container(DEPLOYMENTS["dispatch"])
+    assert "\nENTRYPOINT [" in IMAGES["dispatch"].read_text(), "a shell would keep SIGTERM"
+
+
+def test_http_calls_may_end_after_sigterm() -> None:
+    """A response may take 230 s; without the variable the host cuts it off after 30 s."""
+    assert int(variables(DEPLOYMENTS["http"])[DRAIN]) >= LONGEST_RESPONSE_SECONDS
+
+
+def test_callers_are_sent_elsewhere_before_the_pod_stops_listening() -> None:
+    assert container(DEPLOYMENTS["http"])["lifecycle"] == {"preStop": {"sleep": {"seconds": 10}}}
+
+
+def test_the_http_pod_lives_until_its_last_call_has_ended() -> None:
+    sleep = container(DEPLOYMENTS["http"])["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert grace("http") >= sleep + int(variables(DEPLOYMENTS["http"])[DRAIN]) + 10
 
 
 def test_replicas_of_the_dispatcher_are_kedas() -> None:
@@ -350,6 +413,23 @@ def test_keda_reads_the_checkpoints_where_and_as_the_host_writes_them() -> None:
         assert {metadata["consumerGroup"]} == consumer_groups()
 
 
+def test_the_readme_asks_for_a_keda_that_starts_from_zero_while_it_is_blind() -> None:
+    """From 2.17.0 to 2.18.3 the fallback starts nothing from zero."""
+    asked = re.search(r"KEDA (\d+)\.(\d+) or newer", README)
+    assert asked is not None
+    assert SCALED["spec"]["fallback"]["replicas"] >= 1
+    assert SCALED["spec"]["minReplicaCount"] >= 1 or (int(asked[1]), int(asked[2])) >= (2, 19)
+
+
+def test_keda_looks_as_an_identity_that_the_example_names_and_the_readme_lets_it_use() -> None:
+    place = "TriggerAuthentication/workload-identity"
+    before, after = (
+        objects[place]["spec"]["podIdentity"]["identityId"] for objects in (BY_NAME, patched())
+    )
+    assert before != after
+    assert "--subject system:serviceaccount:kube-system:keda-operator" in README
+
+
 # --- settings -------------------------------------------------------------------------------------
 
 
@@ -371,7 +451,7 @@ def test_no_file_holds_a_secret() -> None:
     assert overlaid().keys() & SECRETS == set()
     assert not [one for one in OBJECTS if one["kind"] == "Secret"]
     for deployment in DEPLOYMENTS.values():
-        assert not {one["name"] for one in container(deployment)["env"]} & SECRETS
+        assert not variables(deployment).keys() & SECRETS
 
 
 def test_the_settings_of_the_example_load_once_key_vault_has_added_its_own() -> None:
@@ -438,9 +518,9 @@ def test_the_examples_names_agree_with_one_another() -> None:
 
 
 def test_the_images_that_the_example_names_are_those_of_the_base() -> None:
-    (image,) = OVERLAY["images"]
-    for deployment in DEPLOYMENTS.values():
-        assert container(deployment)["image"].partition(":")[0] == image["name"]
+    used = {container(one)["image"].partition(":")[0] for one in DEPLOYMENTS.values()}
+    assert {image["name"] for image in OVERLAY["images"]} == used
+    assert len(used) == len(DEPLOYMENTS)
 
 
 # --- the network ----------------------------------------------------------------------------------
@@ -455,3 +535,11 @@ def test_the_ways_out_are_name_resolution_https_and_amqp() -> None:
     ways = BY_NAME["NetworkPolicy/azure"]["spec"]["egress"]
     ports = {(one["protocol"], one["port"]) for way in ways for one in way["ports"]}
     assert ports == {("UDP", 53), ("TCP", 53), ("TCP", 443), ("TCP", 5671)}
+
+
+def test_names_are_resolved_wherever_the_cluster_resolves_them() -> None:
+    """With a cache on each node that is no pod of kube-system."""
+    ways = BY_NAME["NetworkPolicy/azure"]["spec"]["egress"]
+    (names,) = (way for way in ways if {"protocol": "UDP", "port": 53} in way["ports"])
+    assert {"protocol": "TCP", "port": 53} in names["ports"]
+    assert "to" not in names

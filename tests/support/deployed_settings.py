@@ -21,6 +21,7 @@ READ_BY_THE_HOST = frozenset(
         "AzureWebJobsSecretStorageType",
         "AzureWebJobsStorage__queueServiceUri",
         "AzureWebJobsStorage__tableServiceUri",
+        "FUNCTIONS_SECRETS_PATH",
         "FUNCTIONS_WORKER_RUNTIME",
         "PYTHON_ENABLE_INIT_INDEXING",
     }
