@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from infra.scripts.questions import in_pipeline
 from infra.scripts.tools import ROOT, is_true, main, needed
 
 OUTPUTS = (
@@ -61,7 +62,7 @@ def local_settings(example: Mapping[str, str], env: Mapping[str, str]) -> dict[s
 def hook(env: Mapping[str, str], *, target: Path = ROOT / "local.settings.json") -> None:
     """Write the file for a person; a pipeline has no use for it."""
     needed(env, *OUTPUTS)
-    if is_true(env.get("CI")) or is_true(env.get("TF_BUILD")):
+    if in_pipeline(env):
         print(f"{target.name} is not written: this is a pipeline.")
         return
     example = json.loads((ROOT / "local.settings.json.example").read_text(encoding="utf-8"))

@@ -32,11 +32,15 @@ class Terminal:
             return ""
 
 
+def in_pipeline(env: Mapping[str, str]) -> bool:
+    """GitHub sets CI, Azure Pipelines TF_BUILD."""
+    return any(_set(env.get(name)) for name in ("CI", "TF_BUILD", "GITHUB_ACTIONS"))
+
+
 def terminal(env: Mapping[str, str]) -> Terminal:
-    """The terminal of this process. In a pipeline there is none, even where stdin looks like one:
-    GitHub sets CI, Azure Pipelines TF_BUILD."""
-    pipeline = any(_set(env.get(name)) for name in ("CI", "TF_BUILD", "GITHUB_ACTIONS"))
-    return Terminal(there=not pipeline and sys.stdin is not None and sys.stdin.isatty())
+    """The terminal of this process. In a pipeline there is none, even where stdin looks like one."""
+    there = sys.stdin is not None and sys.stdin.isatty()
+    return Terminal(there=there and not in_pipeline(env))
 
 
 def confirmed(

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from aiohttp import web
@@ -19,6 +20,22 @@ from tests.support.key_vault import Credential, KeyVault, certificate, failure, 
 
 FIRST, SECOND = "the first key, long enough", "the key of a rotation"
 V1, V2 = "0" * 31 + "1", "0" * 31 + "2"
+
+
+class HandClock:
+    """Moved by hand."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+
+    def now(self) -> float:
+        return 1_800_000_000.0 + self.passed
+
+    def monotonic(self) -> float:
+        return self.passed
+
+    async def sleep(self, seconds: float) -> None:
+        raise AssertionError("nothing here sleeps")
 
 
 class FixedIdentity(Identity):
@@ -168,3 +185,90 @@ async def test_a_vault_that_is_away_is_read_when_it_is_back(
         await keys.read()
     await vault.start(pem)
     assert [version.key for version in await keys.read()] == [FIRST.encode()]
+
+
+# --- the keys of a process, over the real client --------------------------------------------------
+
+
+class Start(Protocol):
+    def __call__(self, clock: HandClock, vault: KeyVault) -> RotatingIds: ...
+
+
+@pytest.fixture
+async def process(pem: Path) -> AsyncIterator[Start]:
+    """Starts processes that share a vault and nothing else."""
+    started: list[KeyVaultKeys] = []
+
+    def start(clock: HandClock, vault: KeyVault) -> RotatingIds:
+        identity = FixedIdentity(Credential())
+        started.append(KeyVaultKeys(uri=vault.uri, identity=identity, transport=transport(pem)))
+        return RotatingIds(reader=started[-1], clock=clock)
+
+    yield start
+    for keys in started:
+        await keys.close()
+
+
+async def given_out(ids: RotatingIds, clock: HandClock) -> str:
+    group = (await ids.mint()).mint(created_at=clock.now(), ends_at=clock.now() + 60, count=1)
+    return group.text
+
+
+async def test_a_role_that_spreads_in_ten_minutes_costs_503s_and_no_id(
+    vault: KeyVault, process: Start
+) -> None:
+    clock = HandClock()
+    ids = process(clock, vault)
+    vault.refuses = lambda _: denied("ForbiddenByRbac")
+    for _ in range(20):
+        with pytest.raises(DependencyUnavailable, match="ForbiddenByRbac"):
+            await given_out(ids, clock)
+        clock.passed += 30
+    vault.refuses = lambda _: None
+    assert await ids.group(await given_out(ids, clock))
+
+
+async def test_a_vault_that_is_away_for_an_hour_is_missed_by_new_processes_only(
+    vault: KeyVault, process: Start
+) -> None:
+    clock = HandClock()
+    old, new = process(clock, vault), process(clock, vault)
+    first = await given_out(old, clock)
+    vault.refuses = lambda _: failure(503, "ServiceUnavailable")
+    for _ in range(6):
+        clock.passed += 600
+        assert await old.group(await given_out(old, clock))
+        with pytest.raises(DependencyUnavailable):
+            await new.group(first)
+    vault.refuses = lambda _: None
+    clock.passed += 600
+    assert await new.group(first)
+
+
+async def test_in_a_rotation_with_one_process_behind_no_id_that_was_given_out_is_unknown(
+    vault: KeyVault, pem: Path, process: Start
+) -> None:
+    """The one that is behind reaches the vault by a way that is closed for an hour."""
+    way = KeyVault()
+    way.versions = vault.versions
+    await way.start(pem)
+    clock = HandClock()
+    ahead, behind = process(clock, vault), process(clock, way)
+    ids = [await given_out(ahead, clock), await given_out(behind, clock)]
+    vault.put(V2, SECOND, at=clock.now())
+    undecided = 0
+    for minute in range(0, 100, 5):
+        clock.passed += 300
+        way.refuses = lambda _, closed=minute < 60: (
+            denied("ForbiddenByFirewall") if closed else None
+        )
+        ids += [await given_out(ahead, clock), await given_out(behind, clock)]
+        for one in ids:
+            try:
+                await behind.group(one)
+            except DependencyUnavailable:
+                undecided += 1
+    assert undecided, "while it could not read, it did not guess"
+    for ids_of in (ahead, behind):
+        assert {group.count for group in [await ids_of.group(one) for one in ids]} == {1}
+    await way.stop()
