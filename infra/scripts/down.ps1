@@ -19,11 +19,13 @@ foreach ($python in 'py', 'python3', 'python') {
     $found = $LASTEXITCODE -eq 0
     $ErrorActionPreference = 'Stop'
     if ($found) {
+        # what a hook says on stderr is for the person, and no error
+        $ErrorActionPreference = 'Continue'
         & $python -m "infra.scripts.$Module"
         exit $LASTEXITCODE
     }
 }
-Write-Host 'The hooks of azd down need Python 3.9 or newer. To take down without them:'
-Write-Host '    azd env set SKIP_DOWN_HOOKS true'
-Write-Host 'What then stays, and what it costs, is told in docs/deployment.md, "Taking it down".'
+[Console]::Error.WriteLine('The hooks of azd down need Python 3.9 or newer. To take down without them:')
+[Console]::Error.WriteLine('    azd env set SKIP_DOWN_HOOKS true')
+[Console]::Error.WriteLine('What then stays, and what it costs, is told in docs/deployment.md, "Taking it down".')
 exit 1

@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from infra.scripts.tools import Done
-from tests.infra.azd.places import INFRA
-from tests.support.schemas import ROOT
+
+# not from tests.infra.azd.places: the stubs start often, and that reads all schemas
+ROOT = Path(__file__).resolve().parents[3]
+INFRA = ROOT / "infra"
 
 SUBSCRIPTION = "11111111-1111-1111-1111-111111111111"
 ELSEWHERE = "22222222-2222-2222-2222-222222222222"

@@ -183,7 +183,9 @@ def test_powershell_decides_before_it_looks_for_python() -> None:
 def test_both_systems_tell_the_same() -> None:
     def sentences(kind: str) -> list[str]:
         text = (SCRIPTS / f"down.{kind}").read_text(encoding="utf-8").replace('\\"', '"')
-        return re.findall(r"(?:echo \"|Write-Host ')([^\n]*?)['\"](?: >&2)?\n", text)
+        return re.findall(
+            r"(?:echo \"|Write-Host '|WriteLine\(')([^\n]*?)['\"]\)?(?: >&2)?\n", text
+        )
 
     assert len(sentences("sh")) == 5
     assert sentences("sh") == sentences("ps1")
