@@ -22,7 +22,6 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from .capacity.work import Model, known_models
@@ -63,6 +62,14 @@ class _Misfit(ValueError):
     def __init__(self, message: str, *names: str) -> None:
         super().__init__(message)
         self.names = names
+
+
+class _Missing(ValueError):
+    """A setting that is needed because another one is not there."""
+
+
+class _NotJson(ValueError):
+    """A setting that should be JSON."""
 
 
 class Deployment(BaseModel):
@@ -441,12 +448,11 @@ class Settings(BaseSettings):
             if "request_id_key_uri" not in info.data or info.data["request_id_key_uri"]:
                 return None
             if value is None:
-                raise PydanticCustomError("missing", "it is missing")
+                raise _Missing
         if isinstance(value, str) and _REFERENCE.search(value):
-            raise PydanticCustomError(
-                "unresolved_reference",
+            raise ValueError(
                 "it is a reference that App Service could not resolve: the app's identity needs "
-                "the right to read what it names, and a restart",
+                "the right to read what it names, and a restart"
             )
         return value
 
@@ -460,7 +466,7 @@ class Settings(BaseSettings):
         try:
             return orjson.loads(value)
         except orjson.JSONDecodeError:
-            raise PydanticCustomError("not_json", "it is not JSON") from None
+            raise _NotJson from None
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -590,17 +596,19 @@ def alerts_need_the_function_key() -> bool:
 
 def _complaint(entry: dict[str, Any]) -> str:
     location = entry["loc"]
+    message = str(entry["msg"]).removeprefix("Value error, ")
     if not location:
-        return str(entry["msg"]).removeprefix("Value error, ")
+        return message
     field = _field(location[0])
     where = ".".join(map(str, (_alias(field) if field else location[0], *location[1:])))
-    match entry["type"]:
-        case "missing":
-            problem = "is missing"
-        case "not_json":
+    problem = f"is malformed: {message}"
+    match entry.get("ctx"):
+        case {"error": _NotJson()}:
             problem = "is not JSON"
-        case _:
-            problem = f"is malformed: {entry['msg']}"
+        case {"error": _Missing()}:
+            problem = "is missing"
+    if entry["type"] == "missing":
+        problem = "is missing"
     return f"{where} {problem}" + (f"; it {_looks(field)}" if field else "")
 
 

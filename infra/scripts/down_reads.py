@@ -78,7 +78,7 @@ class Outside:
     assignments: tuple[Assignment, ...] = ()
     rules: tuple[str, ...] = ()
     other_rules: tuple[str, ...] = ()
-    """They call an action group of ours, but are not tagged as ours."""
+    """They call an action group of ours beside another one, and are not tagged as ours."""
     tagged: tuple[OnAccount, ...] = ()
     untagged: tuple[OnAccount, ...] = ()
     """Of a name that this environment was asked to create, without any environment's tag."""
@@ -180,23 +180,26 @@ class _Reading:
         ]
 
     def rules(self, places: Iterable[str]) -> tuple[list[str], list[str]]:
-        """Alert rules whose action group is ours: (tagged as ours, others)."""
-        found = [
-            one
-            for place in places
+        """Alert rules whose action group is ours: (ours, those that call another one as well). A
+        rule that calls nothing but our action group calls nothing when the group is gone."""
+        ours: list[str] = []
+        others: list[str] = []
+        for place in places:
+            azure = self._azure.in_subscription(place.split("/")[2])
             for one in self._read(
                 f"alert rules in {place}",
-                lambda place=place: self._azure.in_subscription(place.split("/")[2]).listed(  # type: ignore[misc]
+                lambda azure=azure, place=place: azure.listed(  # type: ignore[misc]
                     f"{place}/providers/Microsoft.Insights/metricAlerts", api_version=RULES_API
                 ),
-            )
-            if any(
-                inside(str(action.get("actionGroupId")), self._environment.group_ids)
-                for action in one.get("properties", {}).get("actions") or []
-            )
-        ]
-        ours = [one["id"] for one in found if self._environment.tagged(one.get("tags"))]
-        return ours, [one["id"] for one in found if one["id"] not in ours]
+            ):
+                called = [
+                    inside(str(action.get("actionGroupId")), self._environment.group_ids)
+                    for action in one.get("properties", {}).get("actions") or []
+                ]
+                if any(called):
+                    mine = all(called) or self._environment.tagged(one.get("tags"))
+                    (ours if mine else others).append(one["id"])
+        return ours, others
 
     def deployments(self, accounts: Iterable[str]) -> tuple[list[OnAccount], list[OnAccount]]:
         """(tagged as ours, untagged ones that this environment was asked to create)."""

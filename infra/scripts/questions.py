@@ -38,7 +38,7 @@ def in_pipeline(env: Mapping[str, str]) -> bool:
 
 
 def terminal(env: Mapping[str, str]) -> Terminal:
-    """The terminal of this process. In a pipeline there is none, even where stdin looks like one."""
+    """The terminal of this process. A pipeline has none, even where stdin looks like one."""
     there = sys.stdin is not None and sys.stdin.isatty()
     return Terminal(there=there and not in_pipeline(env))
 

@@ -74,6 +74,14 @@ async def keys(vault: KeyVault, pem: Path) -> AsyncIterator[KeyVaultKeys]:
     assert set(credential.asked) <= named, "tokens are for the audience that the vault names"
 
 
+def closed(_: web.Request) -> web.Response | None:
+    return denied("ForbiddenByFirewall")
+
+
+def opened(_: web.Request) -> web.Response | None:
+    return None
+
+
 def denied(inner: str) -> web.Response:
     return failure(403, "Forbidden", inner)
 
@@ -259,9 +267,7 @@ async def test_in_a_rotation_with_one_process_behind_no_id_that_was_given_out_is
     undecided = 0
     for minute in range(0, 100, 5):
         clock.passed += 300
-        way.refuses = lambda _, closed=minute < 60: (
-            denied("ForbiddenByFirewall") if closed else None
-        )
+        way.refuses = closed if minute < 60 else opened
         ids += [await given_out(ahead, clock), await given_out(behind, clock)]
         for one in ids:
             try:

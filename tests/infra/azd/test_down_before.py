@@ -348,11 +348,26 @@ def test_alert_rules_whose_action_group_is_ours_are_recorded(case: Case) -> None
     assert SIMILAR not in case.file.read_text(), "its name is like ours, its action group is not"
 
 
-def test_a_rule_of_somebodys_that_calls_our_action_group_stays_and_is_named(case: Case) -> None:
+def test_a_rule_that_calls_nothing_but_our_action_group_is_recorded_without_tags(
+    case: Case,
+) -> None:
+    made_by_hand = case.azure.put(
+        f"{THEIRS}/providers/Microsoft.Insights/metricAlerts/made-by-hand",
+        tags={},
+        properties={"actions": [{"actionGroupId": BRAKE.upper()}]},
+    )
+    case.before()
+    assert made_by_hand in case.record["alert_rules"]
+
+
+def test_a_rule_of_somebodys_that_calls_another_action_group_too_stays_and_is_named(
+    case: Case,
+) -> None:
+    another = f"{THEIRS}/providers/Microsoft.Insights/actionGroups/theirs"
     theirs = case.azure.put(
         f"{THEIRS}/providers/Microsoft.Insights/metricAlerts/their-own",
         tags={},
-        properties={"actions": [{"actionGroupId": BRAKE.upper()}]},
+        properties={"actions": [{"actionGroupId": BRAKE.upper()}, {"actionGroupId": another}]},
     )
     case.before()
     assert theirs not in case.record["alert_rules"]
