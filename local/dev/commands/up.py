@@ -11,6 +11,7 @@ from pathlib import Path
 from local.dev import paths
 from local.system import LocalSystem, Options
 from local.system.arguments import add_system_arguments, chosen_ports, chosen_settings
+from local.system.health import require_good_settings
 from local.system.options import Deployment
 from local.system.running import run_until_stopped
 
@@ -51,6 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _stay_up(options: Options) -> int:
     async with LocalSystem(options) as system:
+        for host in system.hosts:
+            await require_good_settings(host)
         print(describe(system), flush=True)
         raise await system.wait_failed()
 
