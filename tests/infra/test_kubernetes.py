@@ -479,6 +479,26 @@ def test_the_pods_share_one_host_id() -> None:
     assert host_id == host_id.lower()
 
 
+def test_the_readme_finds_the_keys_where_the_host_keeps_them() -> None:
+    """In a blob of the host id's folder; the host makes it at the first call."""
+    settings = environment_file()
+    assert settings["AzureWebJobsSecretStorageType"] == "blob"
+    keys = README.partition("## The keys of callers")[2].partition("\n## ")[0]
+    host_id = settings["AzureFunctionsWebHost__hostid"]
+    assert f"--container-name azure-webjobs-secrets --name {host_id}/host.json" in keys
+    assert keys.index("curl ") < keys.index("az storage blob download")
+
+
+@pytest.mark.parametrize("page", ["docs/security.md", "deploy/kubernetes/README.md"])
+def test_who_takes_a_key_away_is_told_to_restart_the_pods(page: str) -> None:
+    """Each of the two pods keeps the keys that it has read."""
+    assert DEPLOYMENTS["http"]["spec"]["replicas"] > 1
+    text = (ROOT / page).read_text(encoding="utf-8")
+    restart = re.search(r"kubectl (?:-n \S+ )?rollout restart deployment/http", text)
+    assert restart is not None
+    assert "stays valid in" in text[: restart.start()]
+
+
 # --- the example ----------------------------------------------------------------------------------
 
 
