@@ -12,6 +12,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from infra.scripts.azure import Azure
@@ -27,10 +28,10 @@ VARIABLE = re.compile(r"\$\{(\w+)(?::?[-=]([^}]*))?\}")
 """As azd replaces it in infra/main.parameters.json."""
 
 
-def loaded(env: Mapping[str, str]) -> Inputs:
+def loaded(env: Mapping[str, str], *, file: Path = INFRA / "main.parameters.json") -> Inputs:
     """The inputs, with the tables of this repository. Raises HookError."""
     try:
-        parameters = json.loads((INFRA / "main.parameters.json").read_text(encoding="utf-8"))
+        parameters = json.loads(file.read_text(encoding="utf-8"))
         given = _replaced(parameters["parameters"].get("settings", {}).get("value", {}), env)
         settings = json.loads(given or "{}") if isinstance(given, str) else given
     except (ValueError, KeyError) as error:

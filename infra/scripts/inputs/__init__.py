@@ -6,6 +6,7 @@ infra/scripts/state. Each problem says what is wrong and how to mend it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,10 +35,23 @@ class Inputs:
         """azd takes the default for an empty value, too."""
         return self.env.get(name) or default
 
+    @property
+    def app_settings(self) -> dict[str, str]:
+        """The object `settings` by upper-case name: the app reads names without regard to case."""
+        return {name.upper(): value for name, value in as_app_settings(self.settings).items()}
+
     def number(self, name: str, default: int) -> int | None:
         """None where azd would not read it as a number, which inputs/words.py tells."""
         text = self.env.get(name) or str(default)
         return int(text) if is_number(text) else None
+
+
+def as_app_settings(settings: Mapping[str, Any]) -> dict[str, str]:
+    """As `string(…)` of Bicep makes a text of each value."""
+    return {
+        name: value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+        for name, value in settings.items()
+    }
 
 
 def is_number(text: str) -> bool:

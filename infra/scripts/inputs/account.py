@@ -10,7 +10,7 @@ from infra.scripts.tools import is_true
 
 ACCOUNT = re.compile(
     r"(?i)^/subscriptions/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/resourceGroups/[^/]+"
-    r"/providers/Microsoft\.CognitiveServices/accounts/[^/]+\Z"
+    r"/providers/Microsoft\.CognitiveServices/accounts/[^/\s]+\Z"
 )
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
-from infra.scripts.inputs import Inputs, app_rules
+from infra.scripts.inputs import Inputs, app_rules, as_app_settings
 from infra.scripts.inputs.deployments import PTUS, SPILLOVER, of_the_app, read
 
 PARAMETERS_FILE = "infra/main.parameters.json"
@@ -34,14 +32,6 @@ def problems(inputs: Inputs) -> list[str]:
         if problem not in before
     ]
     return found
-
-
-def as_app_settings(settings: Mapping[str, Any]) -> dict[str, str]:
-    """As `string(…)` of Bicep makes a text of each value."""
-    return {
-        name: value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
-        for name, value in settings.items()
-    }
 
 
 def _refused(name: str, refused: tuple[str, ...]) -> bool:
@@ -76,7 +66,7 @@ def _of_the_template(inputs: Inputs) -> dict[str, str]:
         # the URI is left out where the object brings a key
         **(
             {}
-            if "REQUEST_ID_KEY" in inputs.settings
+            if "REQUEST_ID_KEY" in inputs.app_settings
             else {"REQUEST_ID_KEY_URI": "https://vault.vault.azure.net/secrets/request-id-key"}
         ),
         "SPILLOVER_DEPLOYMENTS": json.dumps(spillover),

@@ -79,7 +79,7 @@ def problems(inputs: Inputs) -> list[str]:
         )
     found += _created_and_named(inputs, ptus, spillover)
     found += _responses_only(inputs, ptus)
-    if not bad_ptus and not bad_spillover and "DEPLOYMENTS" not in inputs.settings:
+    if not bad_ptus and not bad_spillover and "DEPLOYMENTS" not in inputs.app_settings:
         found += _do_not_fit(inputs, ptus, spillover)
     return found
 
@@ -124,7 +124,7 @@ def _do_not_fit(inputs: Inputs, ptus: list[Named], spillover: list[Named]) -> li
     created = created_names(inputs)
     ptus = [one for one in ptus if one.name not in created]
     spillover = [one for one in spillover if one.name not in created]
-    further = str(inputs.settings.get("MODELS") or "{}")
+    further = inputs.app_settings.get("MODELS") or "{}"
     known = inputs.known_models | (frozenset() if models(further) else frozenset(parsed(further)))
     if created:
         known |= {inputs.text("PTU_MODEL", "gpt-4.1")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 
 from infra.scripts.inputs import Inputs, mend
+from infra.scripts.inputs.app_rules import RULES
 from infra.scripts.tools import is_true
 
 PROCESSING_UNITS = (1, 2, 4, 8, 16)
@@ -125,6 +126,9 @@ def _alerts(inputs: Inputs) -> list[str]:
         return []
     needed = ("ALERT_AUDIENCE", "ALERT_WEBHOOK_OBJECT_ID", "ALERT_WEBHOOK_IDENTIFIER_URI")
     missing = [name for name in needed if not inputs.text(name)]
+    audience = inputs.text("ALERT_AUDIENCE")
+    if audience and RULES["ALERT_AUDIENCE"](audience):
+        missing.append("ALERT_AUDIENCE")
     if not missing:
         return []
     return [
