@@ -28,6 +28,9 @@ OUTPUTS = (
 )
 """Outputs of main.bicep that are settings of the same name."""
 
+OPTIONAL = ("REQUEST_ID_KEY_URI",)
+"""The same, and empty where the deployed app has a key of its own."""
+
 BY_STRING = (
     "EVENT_HUBS",
     "COSMOS",
@@ -54,7 +57,7 @@ def local_settings(example: Mapping[str, str], env: Mapping[str, str]) -> dict[s
     no secret in it: a local app reads the key of request ids as the deployed one does."""
     values = {name: value for name, value in example.items() if name not in BY_STRING}
     values.update({name: env[name] for name in OUTPUTS})
-    values["REQUEST_ID_KEY_URI"] = env.get("REQUEST_ID_KEY_URI", "")
+    values.update({name: env.get(name, "") for name in OPTIONAL})
     values.update({f"AzureWebJobs.{name}.Disabled": "true" for name in BACKGROUND})
     return values
 

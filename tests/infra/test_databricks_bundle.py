@@ -251,6 +251,7 @@ PACKAGE_OF = {
     "azure.cosmos": "azure-cosmos",
     "azure.eventhub": "azure-eventhub",
     "azure.identity": "azure-identity",
+    "azure.keyvault": "azure-keyvault-secrets",
     "azure.monitor": "azure-monitor-querymetrics",
     "azure.storage": "azure-storage-blob",
     "bpe_openai": "bpe-openai",
