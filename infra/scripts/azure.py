@@ -215,8 +215,8 @@ class Azure:
                 answer = azure.rest("get", page, api_version=DEPLOYMENTS_API)
             except NotFound:
                 return []
-            found += [Deployment.of(one) for one in answer.get("value", [])]
-            page = answer.get("nextLink")
+            found += [Deployment.of(one) for one in (answer or {}).get("value", [])]
+            page = (answer or {}).get("nextLink")
         return found
 
     def delete_deployment(self, account_id: str, name: str) -> None:
