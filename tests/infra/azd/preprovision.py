@@ -16,14 +16,14 @@ ACCOUNT = (
     f"/subscriptions/{SUBSCRIPTION}/resourceGroups/ai"
     "/providers/Microsoft.CognitiveServices/accounts/acct"
 )
-USUAL = {
+USUAL: dict[str, Any] = {
     "AZURE_ENV_NAME": "dev",
     "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION,
     "AZURE_LOCATION": "swedencentral",
     "OPENAI_RESOURCE_ID": ACCOUNT,
     "PTU_DEPLOYMENTS": "gpt-4.1-ptu:gpt-4.1:50",
 }
-BUYS = {
+BUYS: dict[str, Any] = {
     "PTU_DEPLOYMENTS": "",
     "CREATE_PTU_DEPLOYMENT": "true",
     "PTU_COUNT": "50",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,14 +17,17 @@ from tests.infra.azd.places import INFRA, template
 from tests.infra.azd.preprovision import ACCOUNT, BUYS, OTHER_SUBSCRIPTION, USUAL, inputs, said
 from tests.infra.azd.test_inputs import MODELS, PARAMETERS, variables
 
-POSTDEPLOY = {
+POSTDEPLOY: dict[str, Any] = {
     "ALERT_REFUSALS": "refusalThreshold",
     "ALERT_UTILIZATION": "utilizationThreshold",
 }
 """Variables that infra/scripts/after_code.py hands to postdeploy.bicep as numbers."""
 
-NETWORK = {"VNET_ENABLED": "true"}
-GATEWAY = {"API_MANAGEMENT": "true", "API_MANAGEMENT_PUBLISHER_EMAIL": "me@example.com"}
+NETWORK: dict[str, Any] = {"VNET_ENABLED": "true"}
+GATEWAY: dict[str, Any] = {
+    "API_MANAGEMENT": "true",
+    "API_MANAGEMENT_PUBLISHER_EMAIL": "me@example.com",
+}
 
 
 def test_the_usual_inputs_are_good() -> None:
@@ -276,7 +280,7 @@ def test_the_usual_inputs_are_good() -> None:
     ],
 )
 def test_a_bad_input_is_told_with_what_mends_it(
-    changes: dict[str, str], says: str, mends: str
+    changes: dict[str, Any], says: str, mends: str
 ) -> None:
     found = problems(inputs(**changes))
     (told,) = [one for one in found if says in one]
@@ -285,7 +289,7 @@ def test_a_bad_input_is_told_with_what_mends_it(
 
 
 def test_all_bad_inputs_are_told_at_once() -> None:
-    bad = {"OPENAI_RESOURCE_ID": "x", "PTU_DEPLOYMENTS": "x", "VNET_ENABLED": "yes"}
+    bad: dict[str, Any] = {"OPENAI_RESOURCE_ID": "x", "PTU_DEPLOYMENTS": "x", "VNET_ENABLED": "yes"}
     assert len(problems(inputs(**bad))) == 3
 
 

@@ -14,9 +14,9 @@ from tests.infra.azd.preprovision import ACCOUNT, BUYS, SUBSCRIPTION
 from tests.infra.azd.test_preprovision_state import NOW, Preprovision
 
 LIST = f"az rest --method get --url {ACCOUNT}/deployments "
-OURS = {"azd-env-name": "dev", "azd-env-group": group_id(SUBSCRIPTION, "rg-dev")}
+OURS: dict[str, Any] = {"azd-env-name": "dev", "azd-env-group": group_id(SUBSCRIPTION, "rg-dev")}
 ANSWER = f"{ACCOUNT}/ptu:gpt-4.1:2025-04-14:GlobalProvisionedManaged:50"
-SPILLS = {**BUYS, "CREATE_SPILLOVER_DEPLOYMENT": "true"}
+SPILLS: dict[str, Any] = {**BUYS, "CREATE_SPILLOVER_DEPLOYMENT": "true"}
 HOUR = 3600.0
 
 
@@ -31,7 +31,7 @@ def there(hook: Preprovision, *deployments: dict[str, Any]) -> None:
     hook.az.answers[LIST] = {"value": list(deployments)}
 
 
-def ptu(tags: dict[str, str] | None = None, **changes: Any) -> dict[str, Any]:
+def ptu(tags: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
     return deployment(ACCOUNT, "ptu", tags=tags, **changes)
 
 
@@ -74,7 +74,7 @@ def test_without_a_terminal_the_whole_answer_is_asked_for(hook: Preprovision) ->
     ],
 )
 def test_an_answer_to_another_purchase_is_none(
-    hook: Preprovision, changes: dict[str, str], usd: str
+    hook: Preprovision, changes: dict[str, Any], usd: str
 ) -> None:
     answered = stamped(ANSWER, NOW)
     said = hook.refusal(**{**BUYS, **changes}, PTU_PURCHASE_CONFIRMED=answered)
@@ -183,7 +183,7 @@ def test_a_change_of_ours_is_a_purchase_from_what_is_to_what_is_asked(
     ],
 )
 def test_a_name_that_exists_without_our_tags_is_refused(
-    hook: Preprovision, tags: dict[str, str] | None, whose: str
+    hook: Preprovision, tags: dict[str, Any] | None, whose: str
 ) -> None:
     there(hook, ptu(tags, capacity=300))
     said = hook.refusal(types=[], **BUYS, PTU_PURCHASE_CONFIRMED=stamped(ANSWER, NOW))
@@ -199,7 +199,7 @@ def test_a_spillover_name_that_exists_without_our_tags_is_refused(hook: Preprovi
     assert "azd env set PTU_SPILLOVER_DEPLOYMENTS payg:gpt-4.1:10000" in said
 
 
-OLDER = {
+OLDER: dict[str, Any] = {
     **BUYS,
     "AZURE_OPENAI_RESOURCE_ID": ACCOUNT,
     "DEPLOYMENTS": json.dumps([{"name": "ptu", "model": "gpt-4.1", "ptus": 50}]),
@@ -242,7 +242,7 @@ def test_an_adopted_one_of_another_size_is_a_purchase_too(hook: Preprovision) ->
         ),
     ],
 )
-def test_one_that_no_output_names_is_not_adopted(hook: Preprovision, other: dict[str, str]) -> None:
+def test_one_that_no_output_names_is_not_adopted(hook: Preprovision, other: dict[str, Any]) -> None:
     there(hook, ptu())
     assert "which this environment has not made" in hook.refusal(types=[], **{**OLDER, **other})
 
@@ -293,7 +293,7 @@ def test_it_is_looked_for_on_the_account_of_the_last_provisioning_too(hook: Prep
 # --- models that cannot work ----------------------------------------------------------------------
 
 
-def made(model: str, version: str = "1", count: str = "100") -> dict[str, str]:
+def made(model: str, version: str = "1", count: str = "100") -> dict[str, Any]:
     return {**BUYS, "PTU_MODEL": model, "PTU_MODEL_VERSION": version, "PTU_COUNT": count}
 
 
@@ -316,7 +316,7 @@ def made(model: str, version: str = "1", count: str = "100") -> dict[str, str]:
     ],
 )
 def test_a_model_that_cannot_work_is_refused_before_it_is_bought(
-    hook: Preprovision, changes: dict[str, str], says: str, date: str
+    hook: Preprovision, changes: dict[str, Any], says: str, date: str
 ) -> None:
     said = hook.refusal(types=[], **changes)
     assert says in said

@@ -22,12 +22,16 @@ from tests.infra.azd.preprovision import (
 NOW = 1_796_000_000.0
 """2026-11-30."""
 
-NOTED = {
+NOTED: dict[str, Any] = {
     "PROVISIONED_SUBSCRIPTION_ID": SUBSCRIPTION,
     "PROVISIONED_RESOURCE_GROUP": "rg-dev",
     "PROVISIONED_LOCATION": "swedencentral",
 }
-GROUP = {"name": "rg-dev", "location": "swedencentral", "tags": {"azd-env-name": "dev"}}
+GROUP: dict[str, Any] = {
+    "name": "rg-dev",
+    "location": "swedencentral",
+    "tags": {"azd-env-name": "dev"},
+}
 ELSEWHERE = f"/subscriptions/{OTHER_SUBSCRIPTION}" + ACCOUNT.removeprefix(
     f"/subscriptions/{SUBSCRIPTION}"
 )
@@ -63,7 +67,7 @@ class Preprovision:
         self.told: list[str] = []
         self.prompts: list[str] = []
 
-    def run(self, *, types: list[str] | None = None, now: float = NOW, **changes: str) -> None:
+    def run(self, *, types: list[str] | None = None, now: float = NOW, **changes: Any) -> None:
         """Raises HookError. `types`: what the person types, in order; None: nobody is there."""
         words = list(types or [])
 
@@ -80,13 +84,13 @@ class Preprovision:
         )
         assert not words, "a question was not asked"
 
-    def refusal(self, *, types: list[str] | None = None, **changes: str) -> str:
+    def refusal(self, *, types: list[str] | None = None, **changes: Any) -> str:
         with pytest.raises(HookError) as raised:
             self.run(types=types, **changes)
         return str(raised.value)
 
     @property
-    def kept(self) -> dict[str, str]:
+    def kept(self) -> dict[str, Any]:
         """What was kept in azd's environment."""
         calls = [call for call in self.az.calls if call[:3] == ["azd", "env", "set"]]
         return {call[3]: call[4] for call in calls}
@@ -138,7 +142,8 @@ def test_without_subscription_or_region_it_ends_with_how_to_set_them(
     hook: Preprovision, name: str
 ) -> None:
     """`azd provision` asks for both only after the hook."""
-    said = hook.refusal(**{name: "", "PTU_DEPLOYMENTS": "x"})
+    changes: dict[str, Any] = {name: "", "PTU_DEPLOYMENTS": "x"}
+    said = hook.refusal(**changes)
     assert f"azd env set {name} " in said
     assert "not name:model:ptus" in said, "all at once"
     assert hook.az.calls == []
@@ -224,7 +229,7 @@ def test_what_may_not_be_read_is_told_and_not_refused(
 )
 @pytest.mark.parametrize("confirmed", ["", "rg-dev"])
 def test_a_group_that_is_not_ours_is_refused(
-    hook: Preprovision, tags: dict[str, str] | None, says: str, confirmed: str
+    hook: Preprovision, tags: dict[str, Any] | None, says: str, confirmed: str
 ) -> None:
     hook.az.answers["az group show"] = {**GROUP, "tags": tags}
     said = hook.refusal(**NOTED, AZURE_RESOURCE_GROUP_CONFIRMED=confirmed)
@@ -248,7 +253,7 @@ def test_a_group_that_is_not_ours_is_refused(
     ],
 )
 def test_a_group_with_our_tag_must_be_known(
-    hook: Preprovision, known: dict[str, str], good: bool
+    hook: Preprovision, known: dict[str, Any], good: bool
 ) -> None:
     """Somebody else's environment of the same name has the same tag."""
     hook.az.answers[f"az group show --name rg-dev --subscription {SUBSCRIPTION}"] = GROUP
@@ -276,7 +281,7 @@ def test_a_group_cannot_move_to_another_region(hook: Preprovision) -> None:
     ],
 )
 def test_what_is_provisioned_is_not_left_behind(
-    hook: Preprovision, changes: dict[str, str]
+    hook: Preprovision, changes: dict[str, Any]
 ) -> None:
     hook.az.answers[f"az group show --name rg-dev --subscription {SUBSCRIPTION}"] = GROUP
     said = hook.refusal(**{**NOTED, **changes})
@@ -374,7 +379,7 @@ def test_an_account_of_another_tenant_is_refused(hook: Preprovision) -> None:
     ],
 )
 def test_a_deployment_is_as_it_is_named(
-    hook: Preprovision, changes: dict[str, str], says: str, mends: str
+    hook: Preprovision, changes: dict[str, Any], says: str, mends: str
 ) -> None:
     said = hook.refusal(**changes)
     assert says in said
@@ -382,7 +387,7 @@ def test_a_deployment_is_as_it_is_named(
 
 
 def test_a_ptu_deployment_is_no_spillover(hook: Preprovision) -> None:
-    changes = {
+    changes: dict[str, Any] = {
         "PTU_DEPLOYMENTS": "b:gpt-4.1:50",
         "PTU_SPILLOVER_DEPLOYMENTS": "gpt-4.1-ptu:gpt-4.1:1000",
     }
