@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 
 from infra.scripts.inputs import Inputs, mend
 from infra.scripts.inputs.app_rules import RULES
@@ -13,6 +14,12 @@ PROCESSING_UNITS = (1, 2, 4, 8, 16)
 
 ENVIRONMENT_NAME_MOST = 32
 
+NOT_IN_A_POLICY = '"\\{}\r\n'
+"""A policy's C# has these values in string literals. Entra allows none of them in the value of an
+app role."""
+
+GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
 
 def problems(inputs: Inputs) -> list[str]:
     return [
@@ -21,6 +28,7 @@ def problems(inputs: Inputs) -> list[str]:
         *_services(inputs),
         *_alerts(inputs),
         *_gateway(inputs),
+        *_callers(inputs),
     ]
 
 
@@ -60,6 +68,31 @@ def _environment(inputs: Inputs) -> list[str]:
         found.append(
             "AZURE_RESOURCE_GROUP_NAME may have 90 characters"
             + mend("AZURE_RESOURCE_GROUP_NAME", inputs.text("AZURE_RESOURCE_GROUP_NAME")[:90])
+        )
+    return found
+
+
+def _callers(inputs: Inputs) -> list[str]:
+    """Who may use the gateway, and who may work on the data."""
+    found = [
+        f"{name} has a quote, a backslash, a brace or a line break" + mend(name, good)
+        for name, good in (
+            ("GATEWAY_JWT_AUDIENCE", "api://APPLICATION"),
+            ("GATEWAY_JWT_ROLES", "ROLE"),
+            ("GATEWAY_TENANT_CLAIM", "azp"),
+        )
+        if any(one in inputs.text(name) for one in NOT_IN_A_POLICY)
+    ]
+    if inputs.text("GATEWAY_JWT_ROLES") and not inputs.text("GATEWAY_JWT_AUDIENCE"):
+        found.append(
+            "GATEWAY_JWT_ROLES asks for roles of tokens that are not looked at: set the audience "
+            "as well" + mend("GATEWAY_JWT_AUDIENCE", "api://APPLICATION")
+        )
+    people = inputs.text("DATA_ROLES")
+    if people and people != "nobody" and not GUID.fullmatch(people):
+        found.append(
+            f"DATA_ROLES is {people!r}; it is empty, nobody, or the object id of a group"
+            + mend("DATA_ROLES", "nobody")
         )
     return found
 

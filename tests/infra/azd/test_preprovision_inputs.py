@@ -277,6 +277,30 @@ def test_the_usual_inputs_are_good() -> None:
             "API_MANAGEMENT_PUBLISHER_EMAIL",
             id="a gateway of nobody's",
         ),
+        pytest.param(
+            {"GATEWAY_JWT_AUDIENCE": "api://a", "GATEWAY_JWT_ROLES": 'a"+b'},
+            "GATEWAY_JWT_ROLES has a quote",
+            "GATEWAY_JWT_ROLES ROLE",
+            id="a role that would be code",
+        ),
+        pytest.param(
+            {"GATEWAY_TENANT_CLAIM": "{{azp}}"},
+            "GATEWAY_TENANT_CLAIM has a quote",
+            "GATEWAY_TENANT_CLAIM azp",
+            id="a claim with braces",
+        ),
+        pytest.param(
+            {"GATEWAY_JWT_ROLES": "Ptu.Call"},
+            "tokens that are not looked at",
+            "GATEWAY_JWT_AUDIENCE api://APPLICATION",
+            id="roles of nobody's tokens",
+        ),
+        pytest.param(
+            {"DATA_ROLES": "developers"},
+            "DATA_ROLES is 'developers'",
+            "DATA_ROLES nobody",
+            id="a group by its name",
+        ),
     ],
 )
 def test_a_bad_input_is_told_with_what_mends_it(
@@ -286,6 +310,11 @@ def test_a_bad_input_is_told_with_what_mends_it(
     (told,) = [one for one in found if says in one]
     assert mends in told
     assert re.search(r"azd env (set|new) |python3 -m", told)
+
+
+@pytest.mark.parametrize("value", ["", "nobody", "00000000-0000-0000-0000-00000000000A"])
+def test_data_roles_may_go_to_nobody_or_to_a_group_by_its_id(value: str) -> None:
+    assert problems(inputs(DATA_ROLES=value)) == []
 
 
 def test_all_bad_inputs_are_told_at_once() -> None:
