@@ -507,6 +507,7 @@ def test_every_variable_that_is_checked_is_one_that_somebody_reads() -> None:
         "ALERT_WEBHOOK_OBJECT_ID",
         "GATEWAY_JWT_AUDIENCE",
         "GATEWAY_JWT_ROLES",
+        "GATEWAY_TENANT_CLAIM",
         "SMOKE_SECONDS",
         "SMOKE_TEST",
         # azd's own
