@@ -48,8 +48,9 @@ async def azurite() -> AsyncIterator[str]:
     try:
         assert process.stdout is not None
         async with asyncio.timeout(START_SECONDS):
-            while b"successfully listens" not in await process.stdout.readline():
-                assert process.returncode is None, "Azurite did not start"
+            while b"successfully listens" not in (line := await process.stdout.readline()):
+                # without a line it has ended: to ask again would never wait, nor time out
+                assert line, f"Azurite did not start: is it installed in {SCRIPT.parents[3]}?"
         yield connection_string(port)
     finally:
         process.terminate()
