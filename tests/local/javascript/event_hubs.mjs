@@ -141,12 +141,10 @@ const hubChecks = {
     const two = await hub.subscribe();
     await until(() => one.owned.size === 2 && two.owned.size === 2, "a share of 2:2", () => `${one.state()}; ${two.state()}`);
     await hub.sendEverywhere("shared");
-    await until(
-      () => one.bodies().length + two.bodies().length === 8,
-      "every event",
-      () => `${one.state()}; ${two.state()}`,
-    );
-    assert.deepEqual([...one.bodies(), ...two.bodies()].sort(), hub.everywhere("shared"));
+    // each at least once: on a slow machine a partition may change its owner, and come again
+    const seen = () => [...new Set([...one.bodies(), ...two.bodies()])].sort();
+    await until(() => seen().length === 8, "every event", () => `${one.state()}; ${two.state()}`);
+    assert.deepEqual(seen(), hub.everywhere("shared"));
     await one.close();
     await two.close();
   },
