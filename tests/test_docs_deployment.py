@@ -23,9 +23,13 @@ def read_by_the_template() -> dict[str, str]:
 def read_by_the_hooks() -> set[str]:
     """Variables that a user may set for the hooks, by how they ask for them."""
     source = "".join(
-        path.read_text(encoding="utf-8") for path in sorted((INFRA / "scripts").glob("*.py"))
+        path.read_text(encoding="utf-8")
+        for path in sorted((INFRA / "scripts").rglob("*.py"))
+        # names of the app's settings, which are not azd's variables
+        if path.name != "app_rules.py"
     )
-    asked = set(re.findall(r'env(?:\.get\(|\[)"([A-Z][A-Z_]+)"', source))
+    asked = set(re.findall(r'(?:env(?:\.get\(|\[)|inputs\.\w+\()"([A-Z][A-Z_]+)"', source))
+    asked |= set(re.findall(r'^[A-Z]+ = "([A-Z]+_[A-Z_]+)"$', source, flags=re.MULTILINE))
     return asked | set(re.findall(r'^    "([A-Z][A-Z_]+)": "\w+",$', source, flags=re.MULTILINE))
 
 
@@ -47,6 +51,7 @@ SET_BY_HOOKS_OR_OUTPUTS = {
     "AZURE_OPENAI_RESOURCE_ID",
     "AZURE_RESOURCE_GROUP",
     "AZURE_SUBSCRIPTION_ID",
+    "AZURE_TENANT_ID",
     "API_MANAGEMENT_NAME",
     "ALERT_WEBHOOK_OBJECT_ID",
     "ALERT_WEBHOOK_IDENTIFIER_URI",
@@ -55,6 +60,8 @@ SET_BY_HOOKS_OR_OUTPUTS = {
     "FUNCTION_APP_NAME",
     "GATEWAY_CLIENT_ID",
     "KEY_VAULT_NAME",
+    "PROVISIONED_RESOURCE_GROUP",
+    "PROVISIONED_SUBSCRIPTION_ID",
 }
 
 
