@@ -30,11 +30,15 @@ BUYS = {
 }
 
 
-def inputs(settings: Mapping[str, Any] | None = None, **changes: str) -> Inputs:
+def inputs(
+    changes: Mapping[str, str] | None = None, settings: Mapping[str, Any] | None = None
+) -> Inputs:
     """The usual inputs with these changes."""
-    return replace(loaded({**USUAL, **changes}), settings=settings or {})
+    return replace(loaded({**USUAL, **(changes or {})}), settings=settings or {})
 
 
-def said(settings: Mapping[str, Any] | None = None, **changes: str) -> str:
+def said(
+    changes: Mapping[str, str] | None = None, settings: Mapping[str, Any] | None = None
+) -> str:
     """What is wrong with them, before anything is asked of Azure."""
-    return "\n".join(problems(inputs(settings, **changes)))
+    return "\n".join(problems(inputs(changes, settings)))

@@ -278,7 +278,7 @@ def test_the_usual_inputs_are_good() -> None:
 def test_a_bad_input_is_told_with_what_mends_it(
     changes: dict[str, str], says: str, mends: str
 ) -> None:
-    found = problems(inputs(**changes))
+    found = problems(inputs(changes))
     (told,) = [one for one in found if says in one]
     assert mends in told
     assert re.search(r"azd env (set|new) |python3 -m", told)
@@ -286,24 +286,24 @@ def test_a_bad_input_is_told_with_what_mends_it(
 
 def test_all_bad_inputs_are_told_at_once() -> None:
     bad = {"OPENAI_RESOURCE_ID": "x", "PTU_DEPLOYMENTS": "x", "VNET_ENABLED": "yes"}
-    assert len(problems(inputs(**bad))) == 3
+    assert len(problems(inputs(bad))) == 3
 
 
 def test_a_gateway_that_exists_may_stay_when_the_network_comes() -> None:
-    assert said(**NETWORK, **GATEWAY, API_MANAGEMENT_NAME="apim-x") == ""
+    assert said({**NETWORK, **GATEWAY, "API_MANAGEMENT_NAME": "apim-x"}) == ""
 
 
 def test_an_account_in_another_subscription_may_lie_in_a_group_of_the_same_name() -> None:
     there = ACCOUNT.replace("11111111", "22222222", 1).replace("/ai/", "/rg-dev/")
     assert OTHER_SUBSCRIPTION[:8] in there
-    assert said(OPENAI_RESOURCE_ID=there) == ""
-    assert "deletes all of it" in said(OPENAI_RESOURCE_ID=ACCOUNT.replace("/ai/", "/rg-dev/"))
+    assert said({"OPENAI_RESOURCE_ID": there}) == ""
+    assert "deletes all of it" in said({"OPENAI_RESOURCE_ID": ACCOUNT.replace("/ai/", "/rg-dev/")})
 
 
 def test_the_same_spelling_in_another_form_is_no_other_spelling() -> None:
     """Only subscription, group and name become part of names."""
     as_az_prints = ACCOUNT.replace("resourceGroups", "resourcegroups")
-    assert said(OPENAI_RESOURCE_ID=as_az_prints, AZURE_OPENAI_RESOURCE_ID=ACCOUNT) == ""
+    assert said({"OPENAI_RESOURCE_ID": as_az_prints, "AZURE_OPENAI_RESOURCE_ID": ACCOUNT}) == ""
 
 
 # --- booleans and numbers, as azd reads them ------------------------------------------------------
@@ -311,17 +311,17 @@ def test_the_same_spelling_in_another_form_is_no_other_spelling() -> None:
 
 @pytest.mark.parametrize("word", ["1", "t", "T", "TRUE", "true", "True"])
 def test_each_word_that_azd_takes_for_true_asks_for_a_count(word: str) -> None:
-    assert "needs a count" in said(CREATE_PTU_DEPLOYMENT=word, PTU_DEPLOYMENTS="")
+    assert "needs a count" in said({"CREATE_PTU_DEPLOYMENT": word, "PTU_DEPLOYMENTS": ""})
 
 
 @pytest.mark.parametrize("word", ["yes", "no", "on", " true ", "tRUE", "2", "y"])
 def test_a_word_that_azd_would_take_for_the_default_is_refused(word: str) -> None:
-    assert f"CREATE_PTU_DEPLOYMENT is {word!r}" in said(CREATE_PTU_DEPLOYMENT=word)
+    assert f"CREATE_PTU_DEPLOYMENT is {word!r}" in said({"CREATE_PTU_DEPLOYMENT": word})
 
 
 @pytest.mark.parametrize("word", ["0", "f", "F", "FALSE", "false", "False", ""])
 def test_each_word_that_azd_takes_for_false_is_good(word: str) -> None:
-    assert said(CREATE_PTU_DEPLOYMENT=word) == ""
+    assert said({"CREATE_PTU_DEPLOYMENT": word}) == ""
 
 
 @pytest.mark.parametrize(
@@ -346,7 +346,7 @@ def test_each_word_that_azd_takes_for_false_is_good(word: str) -> None:
 def test_a_number_is_what_gos_parse_int_takes(text: str, good: bool) -> None:
     assert is_number(text) is good
     if text:
-        assert ("no number" in said(**{**BUYS, "PTU_COUNT": text})) is not good
+        assert ("no number" in said({**BUYS, "PTU_COUNT": text})) is not good
 
 
 def test_every_boolean_number_and_choice_of_the_templates_is_checked() -> None:
@@ -382,7 +382,7 @@ def test_the_limits_are_those_of_the_templates() -> None:
 
 
 def test_a_new_address_has_to_be_verified_within_30_minutes() -> None:
-    (told,) = others.told(inputs(ALERT_EMAIL="me@example.com"))
+    (told,) = others.told(inputs({"ALERT_EMAIL": "me@example.com"}))
     assert "me@example.com" in told
     assert "within 30 minutes" in told
     assert others.told(inputs()) == []
@@ -390,10 +390,10 @@ def test_a_new_address_has_to_be_verified_within_30_minutes() -> None:
 
 def test_a_gateway_that_asks_for_no_role_is_warned_of() -> None:
     asked = {**GATEWAY, "GATEWAY_JWT_AUDIENCE": "api://g"}
-    (told,) = others.told(inputs(**asked))
+    (told,) = others.told(inputs(asked))
     assert "azd env set GATEWAY_JWT_ROLES" in told
-    assert others.told(inputs(**asked, GATEWAY_JWT_ROLES="ptu.call")) == []
-    assert others.told(inputs(**GATEWAY)) == []
+    assert others.told(inputs({**asked, "GATEWAY_JWT_ROLES": "ptu.call"})) == []
+    assert others.told(inputs(GATEWAY)) == []
 
 
 # --- the object `settings`, and the tables --------------------------------------------------------
@@ -404,7 +404,7 @@ def test_a_gateway_that_asks_for_no_role_is_warned_of() -> None:
     ["FUNCTIONS_WORKER_RUNTIME", "functions_worker_runtime", "WEBSITE_CONTENTSHARE"],
 )
 def test_a_setting_that_flex_consumption_refuses_is_refused(name: str) -> None:
-    assert f"{name}, which Flex Consumption refuses" in said({name: "x"})
+    assert f"{name}, which Flex Consumption refuses" in said({}, {name: "x"})
 
 
 def with_settings(folder: Path, value: str) -> Path:

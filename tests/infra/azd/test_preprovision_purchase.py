@@ -41,22 +41,22 @@ def ptu(tags: dict[str, str] | None = None, **changes: Any) -> dict[str, Any]:
 def test_nothing_is_bought_before_somebody_has_typed_the_count(
     hook: Preprovision, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert hook.refusal(types=["yes"], **BUYS) == "Nothing was created."
+    assert hook.refusal(BUYS, types=["yes"]) == "Nothing was created."
     said = capsys.readouterr().out
     assert "50 PTUs of gpt-4.1 2025-04-14 (GlobalProvisionedManaged)" in said
     assert "about 36,500 USD a month" in said
     assert hook.kept == {}
-    hook.run(types=["50"], **BUYS)
+    hook.run(BUYS, types=["50"])
     assert hook.kept["PTU_PURCHASE_CONFIRMED"] == stamped(ANSWER, NOW)
 
 
 def test_without_a_terminal_the_whole_answer_is_asked_for(hook: Preprovision) -> None:
-    said = hook.refusal(**BUYS)
+    said = hook.refusal(BUYS)
     assert f"azd env set PTU_PURCHASE_CONFIRMED '{stamped(ANSWER, NOW)}'" in said
     assert "36,500 USD" in said
     assert "24 hours" in said
     assert hook.prompts == []
-    hook.run(**BUYS, PTU_PURCHASE_CONFIRMED=stamped(ANSWER, NOW))
+    hook.run({**BUYS, "PTU_PURCHASE_CONFIRMED": stamped(ANSWER, NOW)})
 
 
 @pytest.mark.parametrize(
@@ -77,13 +77,13 @@ def test_an_answer_to_another_purchase_is_none(
     hook: Preprovision, changes: dict[str, str], usd: str
 ) -> None:
     answered = stamped(ANSWER, NOW)
-    said = hook.refusal(**{**BUYS, **changes}, PTU_PURCHASE_CONFIRMED=answered)
+    said = hook.refusal({**BUYS, **changes, "PTU_PURCHASE_CONFIRMED": answered})
     assert f"about {usd} USD a month" in said
 
 
 def test_an_answer_for_another_account_is_none(hook: Preprovision) -> None:
     other = ANSWER.replace("/acct/", "/acct2/")
-    assert "36,500" in hook.refusal(**BUYS, PTU_PURCHASE_CONFIRMED=stamped(other, NOW))
+    assert "36,500" in hook.refusal({**BUYS, "PTU_PURCHASE_CONFIRMED": stamped(other, NOW)})
 
 
 @pytest.mark.parametrize(
@@ -100,25 +100,25 @@ def test_an_answer_counts_for_a_day(hook: Preprovision, age: float, counts: bool
     """A hook cannot see `--preview`: one run does not use the answer up."""
     answered = {**BUYS, "PTU_PURCHASE_CONFIRMED": stamped(ANSWER, NOW - age)}
     if counts:
-        hook.run(**answered)
-        hook.run(**answered)
+        hook.run(answered)
+        hook.run(answered)
     else:
-        assert "36,500" in hook.refusal(**answered)
+        assert "36,500" in hook.refusal(answered)
 
 
 @pytest.mark.parametrize("answer", ["50", ANSWER, f"{ANSWER}@", f"{ANSWER}@today"])
 def test_an_answer_without_its_time_is_none(hook: Preprovision, answer: str) -> None:
-    assert "36,500" in hook.refusal(**BUYS, PTU_PURCHASE_CONFIRMED=answer)
+    assert "36,500" in hook.refusal({**BUYS, "PTU_PURCHASE_CONFIRMED": answer})
 
 
 def test_an_account_that_is_made_as_well_is_part_of_the_answer(hook: Preprovision) -> None:
     own = f"{group_id(SUBSCRIPTION, 'rg-dev')}/new-account"
-    hook.run(types=["50"], **BUYS, CREATE_OPENAI_ACCOUNT="true", OPENAI_RESOURCE_ID="")
+    hook.run({**BUYS, "CREATE_OPENAI_ACCOUNT": "true", "OPENAI_RESOURCE_ID": ""}, types=["50"])
     assert hook.kept["PTU_PURCHASE_CONFIRMED"] == stamped(ANSWER.replace(ACCOUNT, own), NOW)
 
 
 def test_spillover_is_paid_by_the_token_and_not_asked_for(hook: Preprovision) -> None:
-    hook.run(types=["50"], **SPILLS)
+    hook.run(SPILLS, types=["50"])
     assert hook.kept["PTU_PURCHASE_CONFIRMED"] == stamped(ANSWER, NOW)
 
 
@@ -132,7 +132,7 @@ def test_purchase_and_vault_are_asked_for_at_once_without_a_terminal(hook: Prepr
             },
         }
     ]
-    said = hook.refusal(**BUYS)
+    said = hook.refusal(BUYS)
     assert "PTU_PURCHASE_CONFIRMED" in said
     assert "az keyvault recover" in said
 
@@ -143,7 +143,7 @@ def test_purchase_and_vault_are_asked_for_at_once_without_a_terminal(hook: Prepr
 def test_ours_as_asked_for_needs_no_answer(hook: Preprovision) -> None:
     payg = deployment(ACCOUNT, "payg", sku="GlobalStandard", capacity=100, tags=OURS)
     there(hook, ptu(OURS), payg)
-    hook.run(**SPILLS)
+    hook.run(SPILLS)
     assert "PTU_PURCHASE_CONFIRMED" not in hook.kept
 
 
@@ -161,10 +161,10 @@ def test_a_change_of_ours_is_a_purchase_from_what_is_to_what_is_asked(
     hook: Preprovision, now: dict[str, Any], says: str
 ) -> None:
     there(hook, ptu(OURS, **now))
-    said = hook.refusal(**BUYS)
+    said = hook.refusal(BUYS)
     assert says in said
     assert "PTU_PURCHASE_CONFIRMED" in said
-    hook.run(types=["50"], **BUYS)
+    hook.run(BUYS, types=["50"])
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_a_name_that_exists_without_our_tags_is_refused(
     hook: Preprovision, tags: dict[str, str] | None, whose: str
 ) -> None:
     there(hook, ptu(tags, capacity=300))
-    said = hook.refusal(types=[], **BUYS, PTU_PURCHASE_CONFIRMED=stamped(ANSWER, NOW))
+    said = hook.refusal({**BUYS, "PTU_PURCHASE_CONFIRMED": stamped(ANSWER, NOW)}, types=[])
     assert whose in said
     assert "azd env set PTU_DEPLOYMENT_NAME ptu-dev" in said
     assert "azd env set PTU_DEPLOYMENTS ptu:gpt-4.1:300" in said
@@ -194,7 +194,7 @@ def test_a_name_that_exists_without_our_tags_is_refused(
 
 def test_a_spillover_name_that_exists_without_our_tags_is_refused(hook: Preprovision) -> None:
     there(hook, ptu(OURS), deployment(ACCOUNT, "payg", sku="GlobalStandard", capacity=10))
-    said = hook.refusal(**SPILLS)
+    said = hook.refusal(SPILLS)
     assert "azd env set CREATE_SPILLOVER_DEPLOYMENT false" in said
     assert "azd env set PTU_SPILLOVER_DEPLOYMENTS payg:gpt-4.1:10000" in said
 
@@ -212,8 +212,8 @@ def test_one_that_an_older_release_made_is_adopted_after_a_question(
     hook: Preprovision, capsys: pytest.CaptureFixture[str]
 ) -> None:
     there(hook, ptu())
-    assert hook.refusal(types=["no"], **OLDER) == "Nothing was created."
-    hook.run(types=["ptu"], **OLDER)
+    assert hook.refusal(OLDER, types=["no"]) == "Nothing was created."
+    hook.run(OLDER, types=["ptu"])
     assert "An older release of this environment" in capsys.readouterr().out
     assert hook.kept["PTU_PURCHASE_CONFIRMED"] == stamped(f"{ACCOUNT}/ptu:adopt", NOW)
 
@@ -221,13 +221,13 @@ def test_one_that_an_older_release_made_is_adopted_after_a_question(
 def test_a_pipeline_adopts_by_the_variable(hook: Preprovision) -> None:
     there(hook, ptu())
     answer = stamped(f"{ACCOUNT}/ptu:adopt", NOW)
-    assert answer in hook.refusal(**OLDER)
-    hook.run(**OLDER, PTU_PURCHASE_CONFIRMED=answer)
+    assert answer in hook.refusal(OLDER)
+    hook.run({**OLDER, "PTU_PURCHASE_CONFIRMED": answer})
 
 
 def test_an_adopted_one_of_another_size_is_a_purchase_too(hook: Preprovision) -> None:
     there(hook, ptu(capacity=100))
-    hook.run(types=["ptu", "50"], **OLDER)
+    hook.run(OLDER, types=["ptu", "50"])
     assert hook.kept["PTU_PURCHASE_CONFIRMED"] == stamped(f"{ACCOUNT}/ptu:adopt,{ANSWER}", NOW)
 
 
@@ -244,14 +244,14 @@ def test_an_adopted_one_of_another_size_is_a_purchase_too(hook: Preprovision) ->
 )
 def test_one_that_no_output_names_is_not_adopted(hook: Preprovision, other: dict[str, str]) -> None:
     there(hook, ptu())
-    assert "which this environment has not made" in hook.refusal(types=[], **{**OLDER, **other})
+    assert "which this environment has not made" in hook.refusal({**OLDER, **other}, types=[])
 
 
 def test_what_may_not_be_read_is_bought_after_a_word_about_it(
     hook: Preprovision, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hook.az.answers[LIST] = NO_RIGHTS
-    hook.run(types=["50"], **BUYS)
+    hook.run(BUYS, types=["50"])
     assert "could not be read" in capsys.readouterr().out
 
 
@@ -267,7 +267,7 @@ def test_a_deployment_of_ours_that_nobody_asks_for_is_named_with_its_price(
         deployment(ACCOUNT, "second", tags=OURS, sku="ProvisionedManaged"),
         deployment(ACCOUNT, "theirs"),
     )
-    hook.run(**BUYS)
+    hook.run(BUYS)
     (told,) = hook.told
     assert "second" in told
     assert "about 73,000 USD a month" in told
@@ -281,12 +281,12 @@ def test_it_is_looked_for_on_the_account_of_the_last_provisioning_too(hook: Prep
         "value": [deployment(before, "ptu", tags=OURS)]
     }
     there(hook, ptu(OURS))
-    hook.run(**BUYS, AZURE_OPENAI_RESOURCE_ID=before)
+    hook.run({**BUYS, "AZURE_OPENAI_RESOURCE_ID": before})
     (told,) = hook.told
     assert "ptu on before" in told
     hook.az.answers[f"az rest --method get --url {before}/deployments "] = MISSING
     hook.told.clear()
-    hook.run(**BUYS, AZURE_OPENAI_RESOURCE_ID=before)
+    hook.run({**BUYS, "AZURE_OPENAI_RESOURCE_ID": before})
     assert hook.told == []
 
 
@@ -318,7 +318,7 @@ def made(model: str, version: str = "1", count: str = "100") -> dict[str, str]:
 def test_a_model_that_cannot_work_is_refused_before_it_is_bought(
     hook: Preprovision, changes: dict[str, str], says: str, date: str
 ) -> None:
-    said = hook.refusal(types=[], **changes)
+    said = hook.refusal(changes, types=[])
     assert says in said
     assert date in said
     assert "azd env set PTU_MODEL gpt-4.1" in said
@@ -327,7 +327,7 @@ def test_a_model_that_cannot_work_is_refused_before_it_is_bought(
 @pytest.mark.parametrize("model", ["o3", "gpt-5.2"])
 def test_one_that_exists_already_stays(hook: Preprovision, model: str) -> None:
     there(hook, ptu(OURS, model=model, version="1", capacity=100))
-    hook.run(**made(model))
+    hook.run(made(model))
 
 
 def test_the_right_kind_of_account_takes_the_model(hook: Preprovision) -> None:
@@ -335,20 +335,22 @@ def test_the_right_kind_of_account_takes_the_model(hook: Preprovision) -> None:
         "kind": "AIServices",
         "properties": {"customSubDomainName": "acct"},
     }
-    hook.run(types=["100"], **made("Llama-3.3-70B-Instruct"))
+    hook.run(made("Llama-3.3-70B-Instruct"), types=["100"])
 
 
 def test_an_account_that_is_made_here_is_of_kind_openai(hook: Preprovision) -> None:
     said = hook.refusal(
+        {
+            **made("Llama-3.3-70B-Instruct"),
+            "CREATE_OPENAI_ACCOUNT": "true",
+            "OPENAI_RESOURCE_ID": "",
+        },
         types=[],
-        **made("Llama-3.3-70B-Instruct"),
-        CREATE_OPENAI_ACCOUNT="true",
-        OPENAI_RESOURCE_ID="",
     )
     assert "this one is of kind OpenAI" in said
 
 
 def test_where_it_may_not_be_read_the_reason_is_told_and_not_refused(hook: Preprovision) -> None:
     hook.az.answers[LIST] = NO_RIGHTS
-    hook.run(types=["100"], **made("o3"))
+    hook.run(made("o3"), types=["100"])
     assert any("it is retired" in one for one in hook.told)

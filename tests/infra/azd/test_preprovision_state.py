@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -63,7 +64,9 @@ class Preprovision:
         self.told: list[str] = []
         self.prompts: list[str] = []
 
-    def run(self, *, types: list[str] | None = None, now: float = NOW, **changes: str) -> None:
+    def run(
+        self, changes: Mapping[str, str] | None = None, *, types: list[str] | None = None
+    ) -> None:
         """Raises HookError. `types`: what the person types, in order; None: nobody is there."""
         words = list(types or [])
 
@@ -72,17 +75,19 @@ class Preprovision:
             return words.pop(0)
 
         check(
-            inputs(**changes),
+            inputs(changes),
             runner=self.az,
             where=Terminal(there=types is not None, read=read),
-            now=now,
+            now=NOW,
             tell=self.told.append,
         )
         assert not words, "a question was not asked"
 
-    def refusal(self, *, types: list[str] | None = None, **changes: str) -> str:
+    def refusal(
+        self, changes: Mapping[str, str] | None = None, *, types: list[str] | None = None
+    ) -> str:
         with pytest.raises(HookError) as raised:
-            self.run(types=types, **changes)
+            self.run(changes, types=types)
         return str(raised.value)
 
     @property
@@ -114,13 +119,13 @@ def test_the_first_provisioning_is_let_through_and_noted(hook: Preprovision) -> 
 
 
 def test_notes_that_are_right_are_not_written_again(hook: Preprovision) -> None:
-    hook.run(**NOTED)
+    hook.run(NOTED)
     assert hook.kept == {}
 
 
 def test_every_command_names_its_subscription(hook: Preprovision) -> None:
     hook.az.answers = answers(ELSEWHERE)
-    hook.run(OPENAI_RESOURCE_ID=ELSEWHERE, VNET_ENABLED="true")
+    hook.run({"OPENAI_RESOURCE_ID": ELSEWHERE, "VNET_ENABLED": "true"})
     asked = [call for call in hook.az.calls if call[0] == "az"]
     assert len(asked) == 7
     by_command = {" ".join(call[1:3]): call[call.index("--subscription") + 1] for call in asked}
@@ -138,14 +143,14 @@ def test_without_subscription_or_region_it_ends_with_how_to_set_them(
     hook: Preprovision, name: str
 ) -> None:
     """`azd provision` asks for both only after the hook."""
-    said = hook.refusal(**{name: "", "PTU_DEPLOYMENTS": "x"})
+    said = hook.refusal({name: "", "PTU_DEPLOYMENTS": "x"})
     assert f"azd env set {name} " in said
     assert "not name:model:ptus" in said, "all at once"
     assert hook.az.calls == []
 
 
 def test_without_both_it_names_both_commands(hook: Preprovision) -> None:
-    said = hook.refusal(AZURE_SUBSCRIPTION_ID="", AZURE_LOCATION="")
+    said = hook.refusal({"AZURE_SUBSCRIPTION_ID": "", "AZURE_LOCATION": ""})
     assert said.index("azd env set AZURE_SUBSCRIPTION_ID") < said.index(
         "azd env set AZURE_LOCATION"
     )
@@ -174,7 +179,7 @@ def test_a_login_that_is_of_no_use_is_found_before_anything_is_made(
     hook: Preprovision, command: str, done: Done, says: str
 ) -> None:
     hook.az.answers[command] = done
-    said = hook.refusal(AZURE_TENANT_ID=TENANT, HUB_PARTITIONS="64")
+    said = hook.refusal({"AZURE_TENANT_ID": TENANT, "HUB_PARTITIONS": "64"})
     assert says in said
     assert "HUB_PARTITIONS" in said, "all at once"
     assert hook.kept == {}
@@ -202,7 +207,7 @@ def test_what_may_not_be_read_is_told_and_not_refused(
     hook: Preprovision, command: str, names: str
 ) -> None:
     hook.az.answers[command] = NO_RIGHTS
-    hook.run(VNET_ENABLED="true")
+    hook.run({"VNET_ENABLED": "true"})
     (told,) = hook.told
     assert names in told
     assert "for want of rights" in told
@@ -227,7 +232,7 @@ def test_a_group_that_is_not_ours_is_refused(
     hook: Preprovision, tags: dict[str, str] | None, says: str, confirmed: str
 ) -> None:
     hook.az.answers["az group show"] = {**GROUP, "tags": tags}
-    said = hook.refusal(**NOTED, AZURE_RESOURCE_GROUP_CONFIRMED=confirmed)
+    said = hook.refusal({**NOTED, "AZURE_RESOURCE_GROUP_CONFIRMED": confirmed})
     assert says in said
     assert "azd env set AZURE_RESOURCE_GROUP_NAME rg-dev-queue" in said
 
@@ -253,9 +258,9 @@ def test_a_group_with_our_tag_must_be_known(
     """Somebody else's environment of the same name has the same tag."""
     hook.az.answers[f"az group show --name rg-dev --subscription {SUBSCRIPTION}"] = GROUP
     if good:
-        hook.run(**known)
+        hook.run(known)
         return
-    said = hook.refusal(**known)
+    said = hook.refusal(known)
     assert "azd env refresh --environment dev" in said
     assert "azd env set AZURE_RESOURCE_GROUP_CONFIRMED rg-dev" in said
     assert hook.kept == {}
@@ -263,8 +268,8 @@ def test_a_group_with_our_tag_must_be_known(
 
 def test_a_group_cannot_move_to_another_region(hook: Preprovision) -> None:
     hook.az.answers["az group show"] = {**GROUP, "location": "Sweden Central"}
-    hook.run(**NOTED)
-    said = hook.refusal(**NOTED, AZURE_LOCATION="westeurope")
+    hook.run(NOTED)
+    said = hook.refusal({**NOTED, "AZURE_LOCATION": "westeurope"})
     assert "azd env set AZURE_LOCATION swedencentral" in said
 
 
@@ -279,11 +284,11 @@ def test_what_is_provisioned_is_not_left_behind(
     hook: Preprovision, changes: dict[str, str]
 ) -> None:
     hook.az.answers[f"az group show --name rg-dev --subscription {SUBSCRIPTION}"] = GROUP
-    said = hook.refusal(**{**NOTED, **changes})
+    said = hook.refusal({**NOTED, **changes})
     assert "still exists and costs money" in said
     assert "azd env set AZURE_RESOURCE_GROUP_NAME rg-dev" in said
     hook.az.answers[f"az group show --name rg-dev --subscription {SUBSCRIPTION}"] = MISSING
-    hook.run(**{**NOTED, **changes})
+    hook.run({**NOTED, **changes})
     assert hook.kept != {}, "after `azd down` it may go elsewhere"
 
 
@@ -321,9 +326,9 @@ def test_an_account_of_another_tenant_is_refused(hook: Preprovision) -> None:
     hook.az.answers = answers(ELSEWHERE)
     there = f"az account show --subscription {OTHER_SUBSCRIPTION}"
     hook.az.answers[there] = {"tenantId": "another"}
-    assert "belongs to another tenant (another)" in hook.refusal(OPENAI_RESOURCE_ID=ELSEWHERE)
+    assert "belongs to another tenant (another)" in hook.refusal({"OPENAI_RESOURCE_ID": ELSEWHERE})
     hook.az.answers[there] = {"tenantId": TENANT}
-    hook.run(OPENAI_RESOURCE_ID=ELSEWHERE)
+    hook.run({"OPENAI_RESOURCE_ID": ELSEWHERE})
 
 
 @pytest.mark.parametrize(
@@ -376,7 +381,7 @@ def test_an_account_of_another_tenant_is_refused(hook: Preprovision) -> None:
 def test_a_deployment_is_as_it_is_named(
     hook: Preprovision, changes: dict[str, str], says: str, mends: str
 ) -> None:
-    said = hook.refusal(**changes)
+    said = hook.refusal(changes)
     assert says in said
     assert f"azd env set {mends}" in said
 
@@ -386,7 +391,7 @@ def test_a_ptu_deployment_is_no_spillover(hook: Preprovision) -> None:
         "PTU_DEPLOYMENTS": "b:gpt-4.1:50",
         "PTU_SPILLOVER_DEPLOYMENTS": "gpt-4.1-ptu:gpt-4.1:1000",
     }
-    assert "gpt-4.1-ptu, which is not paid by the token" in hook.refusal(**changes)
+    assert "gpt-4.1-ptu, which is not paid by the token" in hook.refusal(changes)
 
 
 def test_a_fine_tuned_model_is_named_by_its_base(hook: Preprovision) -> None:
@@ -396,7 +401,7 @@ def test_a_fine_tuned_model_is_named_by_its_base(hook: Preprovision) -> None:
 
 
 def test_fewer_tokens_than_the_deployment_has_are_good(hook: Preprovision) -> None:
-    hook.run(PTU_SPILLOVER_DEPLOYMENTS="payg-1:gpt-4.1:1000")
+    hook.run({"PTU_SPILLOVER_DEPLOYMENTS": "payg-1:gpt-4.1:1000"})
 
 
 # --- the network ---------------------------------------------------------------------------------
@@ -407,7 +412,7 @@ def test_the_network_needs_a_provider_that_arm_does_not_register(
     hook: Preprovision, state: str
 ) -> None:
     hook.az.answers["az provider show"] = {"registrationState": state}
-    said = hook.refusal(VNET_ENABLED="true")
+    said = hook.refusal({"VNET_ENABLED": "true"})
     assert (
         f"az provider register --namespace Microsoft.App --wait --subscription {SUBSCRIPTION}"
         in said
@@ -452,7 +457,7 @@ def test_a_deleted_vault_is_recovered_into_its_group_after_asking(
 
 def test_a_vault_that_was_deleted_alone_needs_no_new_group(hook: Preprovision) -> None:
     hook.az.answers |= {"az keyvault list-deleted": [vault()], "az group show": GROUP}
-    hook.run(types=["dev"], **NOTED)
+    hook.run(NOTED, types=["dev"])
     (recovered,) = hook.changed
     assert recovered.startswith("az keyvault recover ")
 
@@ -498,7 +503,7 @@ def test_a_deleted_account_of_ours_is_in_the_way_until_it_is_purged(hook: Prepro
         {"id": f"{location}swedencentral/resourceGroups/rg-dev/deletedAccounts/cog-x"},
     ]
     hook.az.answers["az cognitiveservices account list-deleted"] = deleted
-    said = hook.refusal(**BUYS, CREATE_OPENAI_ACCOUNT="true", OPENAI_RESOURCE_ID="")
+    said = hook.refusal({**BUYS, "CREATE_OPENAI_ACCOUNT": "true", "OPENAI_RESOURCE_ID": ""})
     assert "az cognitiveservices account purge" in said
     assert "-l swedencentral -g rg-dev -n cog-x" in said
     assert "cog-y" not in said
