@@ -48,7 +48,7 @@ param hasNextBackend bool = false
 param gatewayJwtAudience string = ''
 param gatewayTenantClaim string = 'azp'
 
-@description('Roles of which a caller\'s token needs one, comma separated; empty: none is asked for.')
+@description('Roles, one of which a caller\'s token must have, comma separated; empty: no role is required.')
 param gatewayJwtRoles string = ''
 
 var abbreviations = loadJsonContent('abbreviations.json')

@@ -125,7 +125,7 @@ resource staleGauge 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
     displayName: 'The gauge has not read the metric for a quarter of an hour'
     description: 'The timer does not run, or Azure Monitor cannot be read: often the identity lacks Monitoring Reader on the subscription of the Azure OpenAI account. Without it the app goes by headers, 429s and usage events, or probes.'
     severity: 2
-    // not a condition on the rule: that would leave a rule that exists as it is, fired for ever
+    // not a condition on the rule: that would leave an existing rule as it is, and it would keep firing
     enabled: assignMonitoringReader
     autoMitigate: true
     scopes: [workspaceId]

@@ -15,7 +15,7 @@ param jwtAudience string
 @description('Claim of the token that names the tenant.')
 param tenantClaim string
 
-@description('Roles of which such a token needs one, comma separated; empty: none is asked for.')
+@description('Roles, one of which such a token must have, comma separated; empty: no role is required.')
 param jwtRoles string = ''
 
 resource service 'Microsoft.ApiManagement/service@2024-05-01' existing = {

@@ -119,7 +119,7 @@ class IdMint:
             raise ForgedId(text)
         raw = base64.b32hexdecode(text.upper())
         payload, mac = raw[:_PAYLOAD_BYTES], raw[_PAYLOAD_BYTES:]
-        # each key is compared, so that the time tells nothing of which one signed
+        # compare with every key: the time it takes must not reveal which key signed
         signed = [hmac.compare_digest(mac, _mac(key, payload)) for key in self._keys]
         if not any(signed):
             raise ForgedId(text)

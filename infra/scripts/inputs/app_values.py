@@ -50,7 +50,7 @@ class Text:
     def __call__(self, text: str) -> str:
         # in Python `$` also matches before a line's end, in the app's rules it does not
         if self.pattern and not re.search(self.pattern.replace("$", r"\Z"), text):
-            return "has not the right form"
+            return "does not have the right form"
         return f"must have {self.least} characters or more" if len(text) < self.least else ""
 
 

@@ -112,7 +112,7 @@ def test_rules_on_the_log_can_be_made_before_its_tables_exist() -> None:
 
 
 def test_the_gauges_alert_is_off_where_the_gauge_may_not_read_the_metric() -> None:
-    """Off, not left out: a rule that exists and is left out stays, and fires for ever."""
+    """Off, not left out: a rule that exists and is left out stays, and keeps firing."""
     assert rules_on_the_log()["staleGauge"]["enabled"].text == "assignMonitoringReader"
     assert rules_on_the_log()["queueAge"]["enabled"] is True
     text = (INFRA / "app" / "alerts.bicep").read_text(encoding="utf-8")
