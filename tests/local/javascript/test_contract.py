@@ -11,14 +11,17 @@ import itertools
 import json
 import os
 import re
+import shutil
 import time
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from local.cosmos import CosmosServer
+from local.cosmos import SCHEMA, CosmosServer
+from local.dev.paths import ROOT
 from local.event_hubs import EventHubsServer
 from tests.local.javascript.clients import HERE, Clients, Missing, ensure
 
@@ -145,3 +148,22 @@ async def test_cosmos(outcomes: Mapping[str, str | None], check: str) -> None:
 
 async def test_every_check_is_a_test(outcomes: Mapping[str, str | None]) -> None:
     assert sorted(outcomes) == sorted((*EVENT_HUBS, *COSMOS))
+
+
+async def test_the_example_sends_and_reads_every_event_and_an_item(
+    clients: Clients, tmp_path: Path
+) -> None:
+    # a copy beside the packages: Node.js looks for them where the script is
+    example = clients.folder / "example.mjs"
+    shutil.copyfile(ROOT / "examples" / "local_clients.mjs", example)
+    async with (
+        EventHubsServer(hubs={"requests": PARTITIONS}) as event_hubs,
+        CosmosServer(schema=SCHEMA) as cosmos,
+    ):
+        settings = tmp_path / "local.settings.json"
+        values = {"EVENT_HUBS": event_hubs.connection_string, "COSMOS": cosmos.connection_string}
+        settings.write_text(json.dumps({"Values": values}))
+        once = await run_node(clients, str(example), str(settings))
+        twice = await run_node(clients, str(example), str(settings))
+    assert [text.count("partition ") for text in (once, twice)] == [2, 4]
+    assert "Cosmos DB: [ { id: 'from-node', reason: 'a try' } ]" in twice
