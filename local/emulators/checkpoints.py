@@ -80,7 +80,10 @@ class EmulatedHubs:
 
 async def forget_old(*, storage: str, hubs: Hubs) -> bool:
     """Delete the checkpoints' container if one of them is older than its hub; whether one was."""
-    async with ContainerClient.from_connection_string(storage, CONTAINER) as container:
+    # no retries of its own: `prepare` asks again until its time is over
+    async with ContainerClient.from_connection_string(
+        storage, CONTAINER, retry_total=0
+    ) as container:
         for checkpoint in await _checkpoints(container):
             if await _is_older(checkpoint, hubs):
                 await container.delete_container()
