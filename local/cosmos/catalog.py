@@ -25,6 +25,19 @@ class Catalog:
         self._sql = database.connection
         self._clock = clock
         self._containers: dict[tuple[str, str], Container] = {}
+        self._renew_container_rids()
+
+    def _renew_container_rids(self) -> None:
+        """Resource ids that an older version wrote lack the bit that .NET's client looks for."""
+        rows = self._sql.execute("SELECT database, number, body FROM containers").fetchall()
+        for database, number, body in rows:
+            resource, rid = orjson.loads(body), container_rid(database, number)
+            if resource["_rid"] == rid:
+                continue
+            resource |= {"_rid": rid, "_self": f"dbs/{database_rid(database)}/colls/{rid}/"}
+            self._sql.execute(
+                "UPDATE containers SET body = ? WHERE number = ?", (_dumps(resource), number)
+            )
 
     # -- databases
 

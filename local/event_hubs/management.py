@@ -54,7 +54,7 @@ def _refusal(request: Request, name: str, authorizations: Authorizations) -> str
             return None
         return "Unauthorized access. 'Manage,EventHubRead' claim(s) are required."
     try:
-        # JavaScript's token is for the node of the hub, every other client's for the hub
+        # a token for the hub, or for its node: that is the audience of JavaScript's links to it
         if authorizations.covers(str(token), name, f"{name}/{NODE}"):
             return None
     except InvalidToken as error:

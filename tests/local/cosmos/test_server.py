@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import signal
+import sqlite3
+import struct
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
@@ -18,6 +21,7 @@ import pytest
 from azure.cosmos.aio import CosmosClient
 
 from local.cosmos import EMULATOR_KEY, SCHEMA, CosmosServer, StartError
+from local.cosmos.database import FILE_NAME
 from local.cosmos.indexing import IndexingPolicy
 from tests.local.cosmos.support import DEADLINE_SECONDS, counters_of, query
 
@@ -97,6 +101,20 @@ async def test_what_was_acknowledged_survives_a_killed_process(tmp_path: Path) -
             rids = await query(container, "SELECT VALUE c._rid FROM c", "s")
             assert created["_rid"] in rids
             assert len(set(rids)) == len(rids)
+
+
+async def test_a_container_of_an_older_version_gets_a_resource_id_that_dotnet_can_read(
+    tmp_path: Path,
+) -> None:
+    async with CosmosServer(data=tmp_path, schema=SCHEMA) as server:
+        current = await definitions(server.connection_string)
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as file, file:
+        for number, body in file.execute("SELECT number, body FROM containers").fetchall():
+            older = base64.b64encode(struct.pack("<II", 1, number)).decode()
+            changed = json.dumps({**json.loads(body), "_rid": older, "_self": "older"})
+            file.execute("UPDATE containers SET body = ? WHERE number = ?", (changed, number))
+    async with CosmosServer(data=tmp_path, schema=SCHEMA) as again:
+        assert await definitions(again.connection_string) == current
 
 
 async def test_a_process_ends_within_a_second_though_clients_are_connected() -> None:
