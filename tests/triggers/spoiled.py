@@ -17,7 +17,7 @@ GOOD: dict[str, str] = {
 }
 NAMES = sorted(str(field.alias) for field in Settings.model_fields.values())
 UNRESOLVED = "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/s)"
-"""Bad for every setting. A schedule is another matter: the host itself refuses one."""
+"""This value is bad for every setting. The host itself refuses a bad schedule as well."""
 
 
 def spoil(*names: str) -> dict[str, str | None]:
