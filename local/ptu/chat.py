@@ -105,6 +105,8 @@ class ChatApi:
         admitted = self._admit(deployment, call, fault, api_version, headers, now)
         if isinstance(admitted, ApiError):
             deployment, admitted = self._spill(request, deployment, call, admitted, headers, now)
+        if fault is not None and fault.held is not None:
+            await fault.held.wait()
         if call.body.stream:
             return await self._stream(request, deployment, admitted, call, fault, headers)
         return await self._whole(request, deployment, admitted, call, fault, headers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
@@ -31,11 +32,14 @@ class Fault:
     the call: an outcome that its sender cannot know."""
     delay_seconds: float = 0.0
     """Wait this long before the answer: part of the call's time, so it is in flight meanwhile."""
+    held: asyncio.Event | None = None
+    """Do not answer before this is set. A test in the same process so keeps a call in flight until
+    it has seen it, however slow the machine is."""
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Fault:
         """A checked fault; ``ValueError`` names what is wrong."""
-        known = [item.name for item in fields(cls)]
+        known = [item.name for item in fields(cls) if item.name != "held"]
         unknown = sorted(set(values) - set(known))
         if unknown:
             raise ValueError(f"unknown {', '.join(unknown)}; known are {', '.join(known)}")

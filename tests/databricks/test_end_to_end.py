@@ -84,6 +84,11 @@ async def state_of(producer: Application, request_id: str) -> str:
     return str((await producer.status.show(request_id))["state"])
 
 
+def answer_after_the_stop(held: asyncio.Event) -> None:
+    """Let the held call end once the stop had a second in which it could have given it up."""
+    asyncio.get_running_loop().call_later(1.0, held.set)
+
+
 async def records(system: Bench, name: str, partition: str) -> list[dict[str, Any]]:
     async with container(system.cosmos, name) as proxy:
         query = proxy.query_items("SELECT * FROM c", partition_key=partition)
@@ -186,7 +191,8 @@ async def test_a_batch_whose_records_cannot_be_written_comes_again_and_pays_noth
 
 
 async def test_a_stop_waits_for_calls_under_way_and_checkpoints_them(system: Bench) -> None:
-    system.ptu.simulation.faults.add(Fault(count=1, delay_seconds=2))
+    held = asyncio.Event()
+    system.ptu.simulation.faults.add(Fault(count=1, held=held))
     producer = system.worker()
     ids = await submit(producer, 1)
     async with consuming(system) as stopping:
@@ -196,15 +202,17 @@ async def test_a_stop_waits_for_calls_under_way_and_checkpoints_them(system: Ben
 
         await eventually(under_way, "the call to be under way")
         stopping.set()
+        answer_after_the_stop(held)
     assert await state_of(producer, ids[0]) == "succeeded"
     assert await checkpoints(system) == {REQUESTS: 0}
     assert system.paid == (1, 0)
 
 
 async def test_a_stop_waits_for_calls_that_outlived_their_batch(system: Bench) -> None:
+    held = asyncio.Event()
     # the first call is a probe, before which nothing else is sent
     system.ptu.simulation.faults.add(Fault(count=1, delay_seconds=0.1))
-    system.ptu.simulation.faults.add(Fault(count=1, delay_seconds=8))
+    system.ptu.simulation.faults.add(Fault(count=1, held=held))
     producer = system.worker()
     ids = await submit(producer, FULL_BATCH_EVENTS)
     async with consuming(system) as stopping:
@@ -212,6 +220,7 @@ async def test_a_stop_waits_for_calls_that_outlived_their_batch(system: Bench) -
         states = [await state_of(producer, request_id) for request_id in ids]
         assert "dispatching" in states
         stopping.set()
+        answer_after_the_stop(held)
     assert {await state_of(producer, request_id) for request_id in ids} == {"succeeded"}
     assert system.paid == (FULL_BATCH_EVENTS, 0)
 
@@ -219,7 +228,8 @@ async def test_a_stop_waits_for_calls_that_outlived_their_batch(system: Bench) -
 async def test_a_batch_that_outlasts_the_grace_is_left_for_the_next_consumer(
     system: Bench,
 ) -> None:
-    system.ptu.simulation.faults.add(Fault(count=1, delay_seconds=3))
+    held = asyncio.Event()
+    system.ptu.simulation.faults.add(Fault(count=1, held=held))
     producer = system.worker()
     ids = await submit(producer, 1)
     async with consuming(system, grace_seconds=0.2) as stopping:
@@ -230,6 +240,7 @@ async def test_a_batch_that_outlasts_the_grace_is_left_for_the_next_consumer(
         await eventually(under_way, "the call to be under way")
         stopping.set()
     assert await checkpoints(system) == {}
+    held.set()
     async with consuming(system):
         await all_succeeded(producer, ids)
         await checkpointed(system, REQUESTS, 0)
@@ -334,7 +345,8 @@ async def test_the_pod_is_healthy_while_it_reads_and_drains_its_calls_on_sigterm
     port = free_port()
     arguments = [*container_spec["args"], "--health-port", str(port)]
     async with bench(storage, hubs=hubs) as system:
-        system.ptu.simulation.faults.add(Fault(count=1, delay_seconds=2))
+        held = asyncio.Event()
+        system.ptu.simulation.faults.add(Fault(count=1, held=held))
         producer = system.worker()
         process = await start(system.environment, "-m", "ptu_consumer", *arguments)
         try:
@@ -347,6 +359,7 @@ async def test_the_pod_is_healthy_while_it_reads_and_drains_its_calls_on_sigterm
             await eventually(under_way, "the call to be under way")
             process.send_signal(signal.SIGTERM)
             await eventually(lambda: health(port, 503), "the process to say that it stops")
+            held.set()
             output, _ = await asyncio.wait_for(process.communicate(), 60)
         finally:
             if process.returncode is None:
