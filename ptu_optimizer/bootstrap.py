@@ -13,40 +13,41 @@ import socket
 from collections.abc import Callable
 from functools import cache, cached_property
 
-from .capacity.admission import Controller, SlowDownLimits
-from .capacity.controller import LevelController
-from .capacity.observer import LevelObserver
-from .capacity.pay_as_you_go import TOKENS, PayAsYouGo
-from .capacity.usage_events import UsageEvents
-from .capacity.what_changes import Terms
+from ptu_optimizer.admission.gate import Gate
+from ptu_optimizer.capacity.control.controller import Controller, SlowDownLimits
+from ptu_optimizer.capacity.control.level_controller import LevelController
+from ptu_optimizer.capacity.control.pay_as_you_go import TOKENS, PayAsYouGo
+from ptu_optimizer.capacity.estimate.observer import LevelObserver
+from ptu_optimizer.capacity.signals.usage_events import UsageEvents
+from ptu_optimizer.coordination.exchange import CapacityExchange
+from ptu_optimizer.feeds.alert_callers import CallerCheck, KeyIsEnough, PlatformCheck, TokenCheck
+from ptu_optimizer.feeds.alerts import Alerts
+from ptu_optimizer.feeds.metric_minutes import MinuteReader
+from ptu_optimizer.feeds.usage_feed import UsageFeed
+from ptu_optimizer.operator_views.capacity import CapacityView, Provisioned, SpilloverTarget
+from ptu_optimizer.operator_views.health import Health
+from ptu_optimizer.operator_views.what_would_change import Terms
+from ptu_optimizer.requests.bodies import Inputs
+from ptu_optimizer.requests.dispatch.attempt import Attempts
+from ptu_optimizer.requests.dispatch.dispatcher import Dispatcher
+from ptu_optimizer.requests.dispatch.rescheduling import PublishedMemory
+from ptu_optimizer.requests.dispatch.route import Lane
+from ptu_optimizer.requests.id_keys import FixedIds, Ids, RotatingIds
+from ptu_optimizer.requests.ids import IdMint
+from ptu_optimizer.requests.intake.intake import Intake, IntakeLimits
+from ptu_optimizer.requests.item import ItemRules
+from ptu_optimizer.requests.ledger.ledger import Ledger
+from ptu_optimizer.requests.ledger.outcomes import OutcomeWriter
+from ptu_optimizer.requests.ledger.timing import Timing
+from ptu_optimizer.requests.status.flow_reports import FlowReports
+from ptu_optimizer.requests.status.projection import Projections
+from ptu_optimizer.requests.status.status import RequestStatus
+from ptu_optimizer.requests.sweep.sweep import Sweep
+from ptu_optimizer.requests.sweep.watermark import Watermark
+from ptu_optimizer.requests.urgency import Urgency
+
 from .clock import Clock, SystemClock
 from .errors import BadSettings
-from .requests.alert_callers import CallerCheck, KeyIsEnough, PlatformCheck, TokenCheck
-from .requests.alerts import Alerts
-from .requests.attempt import Attempts
-from .requests.capacity_view import CapacityView, Provisioned, SpilloverTarget
-from .requests.deferral import PublishedMemory
-from .requests.dispatcher import Dispatcher
-from .requests.exchange import CapacityExchange
-from .requests.flow_reports import FlowReports
-from .requests.gate import Gate
-from .requests.health import Health
-from .requests.id_keys import FixedIds, Ids, RotatingIds
-from .requests.ids import IdMint
-from .requests.inputs import Inputs
-from .requests.intake import Intake, IntakeLimits
-from .requests.lane import Lane
-from .requests.minutes import MinuteReader
-from .requests.model import ItemRules
-from .requests.outcomes import OutcomeWriter
-from .requests.projection import Projections
-from .requests.records import Ledger
-from .requests.status import RequestStatus
-from .requests.sweep import Sweep
-from .requests.timing import Timing
-from .requests.urgency import Urgency
-from .requests.usage_feed import UsageFeed
-from .requests.watermark import Watermark
 from .services import AzureServices, Places, Services, entra_tokens
 from .settings import (
     Deployment,

@@ -15,19 +15,18 @@ from azure.cosmos.aio import ContainerProxy, CosmosClient
 from azure.storage.blob.aio import BlobServiceClient
 from pydantic import SecretStr
 
-from .adapters.blobs import AzureBlobStore, blob_client
-from .adapters.cosmos import (
+from ptu_optimizer.adapters.blobs import AzureBlobStore, blob_client
+from ptu_optimizer.adapters.cosmos import (
     CosmosCapacityStore,
     CosmosGroupStore,
     CosmosLedgerStore,
     cosmos_client,
 )
-from .adapters.event_hubs import EventHubs
-from .adapters.identity import Identity
-from .clock import Clock, SystemClock
-from .requests.alert_callers import TokenVerifier
-from .requests.id_keys import KeyReader
-from .requests.ports import (
+from ptu_optimizer.adapters.event_hubs import EventHubs
+from ptu_optimizer.adapters.identity import Identity
+from ptu_optimizer.backends.tokens import TokenEstimator
+from ptu_optimizer.feeds.alert_callers import TokenVerifier
+from ptu_optimizer.ports.stores import (
     BlobStore,
     CapacityStore,
     GroupStore,
@@ -37,11 +36,13 @@ from .requests.ports import (
     Monitor,
     Publisher,
 )
-from .requests.tokens import TokenEstimator
+from ptu_optimizer.requests.id_keys import KeyReader
+
+from .clock import Clock, SystemClock
 
 if TYPE_CHECKING:
-    from .adapters.azure_monitor import AzureMonitor
-    from .adapters.key_vault import KeyVaultKeys
+    from ptu_optimizer.adapters.azure_monitor import AzureMonitor
+    from ptu_optimizer.adapters.key_vault import KeyVaultKeys
 
 
 class Hubs(Publisher, HubReader, Protocol):
@@ -149,7 +150,7 @@ class AzureServices:
 
     @cached_property
     def monitor(self) -> AzureMonitor:
-        from .adapters.azure_monitor import AzureMonitor
+        from ptu_optimizer.adapters.azure_monitor import AzureMonitor
 
         return AzureMonitor(
             endpoint=self._places.monitor_endpoint,
@@ -162,7 +163,7 @@ class AzureServices:
     @cached_property
     def caller(self) -> ModelCaller:
         # a quarter of a cold start, and HTTP functions and timers never need it
-        from .adapters.azure_openai import AzureOpenAICaller, openai_client
+        from ptu_optimizer.adapters.azure_openai import AzureOpenAICaller, openai_client
 
         return AzureOpenAICaller(
             openai_client(
@@ -181,7 +182,7 @@ class AzureServices:
     @cached_property
     def id_keys(self) -> KeyVaultKeys:
         # not loaded where the key stands in a setting
-        from .adapters.key_vault import KeyVaultKeys
+        from ptu_optimizer.adapters.key_vault import KeyVaultKeys
 
         return KeyVaultKeys(uri=self._places.request_id_key_uri or "", identity=self.identity)
 
@@ -229,7 +230,7 @@ class AzureServices:
 def entra_tokens(*, tenant: str, audiences: Sequence[str], clock: Clock) -> TokenVerifier:
     """Apart from `Services`: only who verifies tokens itself needs it."""
     # loads cryptography, which no other function needs
-    from .adapters.entra_tokens import EntraTokens
+    from ptu_optimizer.adapters.entra_tokens import EntraTokens
 
     return EntraTokens(tenant=tenant, audiences=audiences, clock=clock)
 

@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from .capacity.work import Model, known_models
+from ptu_optimizer.capacity.work import Model, known_models
 
 _CONNECTION_STRINGS = {
     "event_hubs": re.compile(r"(?is)(?=.*\bEndpoint=sb://).*\bSharedAccess(Key|Signature)="),

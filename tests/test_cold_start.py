@@ -24,6 +24,6 @@ def test_the_app_loads_without_what_only_some_functions_need() -> None:
         check=True,
     )
     loaded = set(json.loads(done.stdout))
-    assert "ptu_optimizer.requests.dispatcher" in loaded
+    assert "ptu_optimizer.requests.dispatch.dispatcher" in loaded
     needed_by_some = {"openai", "bpe_openai", "azure.monitor.querymetrics", "azure.keyvault", "jwt"}
     assert not loaded & needed_by_some

@@ -8,10 +8,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from ptu_optimizer.requests.events import first_event
+from ptu_optimizer.requests.envelope import first_event
 from ptu_optimizer.requests.ids import IdMint
-from ptu_optimizer.requests.ledger import Kind, Slot, new_token
-from ptu_optimizer.requests.model import Item, ItemRules, parse_item
+from ptu_optimizer.requests.item import Item, ItemRules, parse_item
+from ptu_optimizer.requests.ledger.slots import Kind, Slot, new_token
 
 DOCS = Path(__file__).parents[1] / "docs"
 NOW = 1_795_250_000.0

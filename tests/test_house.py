@@ -42,7 +42,7 @@ def found(source: str, *, module: str, is_package: bool = False) -> list[str]:
     [
         pytest.param(
             "function_app",
-            "from ptu_optimizer.requests.intake import Intake",
+            "from ptu_optimizer.requests.intake.intake import Intake",
             "function_app may not import requests",
             id="function_app goes past triggers",
         ),
@@ -60,55 +60,55 @@ def found(source: str, *, module: str, is_package: bool = False) -> list[str]:
         ),
         pytest.param(
             "ptu_optimizer.triggers.dispatch",
-            "from ptu_optimizer.capacity.gauge import Gauge",
+            "from ptu_optimizer.capacity.control.signal_log import Gauge",
             "triggers may not import capacity",
             id="a trigger goes past the use cases",
         ),
         pytest.param(
-            "ptu_optimizer.requests.intake",
+            "ptu_optimizer.requests.intake.intake",
             "from ptu_optimizer import settings",
             "requests may not import settings",
             id="a use case imports settings from the package",
         ),
         pytest.param(
-            "ptu_optimizer.requests.intake",
-            "def f():\n    from ..adapters import cosmos",
+            "ptu_optimizer.requests.intake.intake",
+            "def f():\n    from ...adapters import cosmos",
             "requests may not import adapters",
             id="hidden in a function",
         ),
         pytest.param(
-            "ptu_optimizer.requests.intake",
+            "ptu_optimizer.requests.intake.intake",
             "from typing import TYPE_CHECKING\n"
             "if TYPE_CHECKING:\n    import ptu_optimizer.bootstrap",
             "requests may not import bootstrap",
             id="for type checking only",
         ),
         pytest.param(
-            "ptu_optimizer.requests.intake",
+            "ptu_optimizer.requests.intake.intake",
             "from azure.cosmos import CosmosClient",
             "requests may not know the SDK azure",
             id="a use case knows an SDK",
         ),
         pytest.param(
-            "ptu_optimizer.requests.intake",
+            "ptu_optimizer.requests.intake.intake",
             "import openai",
             "requests may not know the SDK openai",
             id="a use case knows openai",
         ),
         pytest.param(
-            "ptu_optimizer.capacity.gauge",
+            "ptu_optimizer.capacity.control.signal_log",
             "from ptu_optimizer.clock import Clock",
             "capacity may not import clock",
             id="capacity imports what all others may",
         ),
         pytest.param(
-            "ptu_optimizer.capacity.gauge",
-            "from ..requests import gate",
+            "ptu_optimizer.capacity.control.signal_log",
+            "from ...requests import ids",
             "capacity may not import requests",
             id="capacity looks up",
         ),
         pytest.param(
-            "ptu_optimizer.capacity.gauge",
+            "ptu_optimizer.capacity.control.signal_log",
             "import orjson",
             "capacity imports the standard library and pydantic only, not orjson",
             id="capacity imports a package",
@@ -179,7 +179,7 @@ def test_a_planted_import_is_found(module: str, source: str, what: str) -> None:
     ],
 )
 def test_only_settings_reads_the_environment(source: str) -> None:
-    for module in ("function_app", "ptu_optimizer.bootstrap", "ptu_optimizer.requests.gate"):
+    for module in ("function_app", "ptu_optimizer.bootstrap", "ptu_optimizer.admission.gate"):
         assert found(source, module=module) == ["only settings.py reads the environment"]
     assert found(source, module="ptu_optimizer.settings") == []
 
@@ -190,10 +190,13 @@ def test_only_settings_reads_the_environment(source: str) -> None:
         ("function_app", "import azure.functions as func\nfrom ptu_optimizer.triggers import x"),
         ("ptu_optimizer.triggers.requests", "from ptu_optimizer.bootstrap import application"),
         ("ptu_optimizer.triggers.requests", "from .http import answering"),
-        ("ptu_optimizer.requests.gate", "from ptu_optimizer.capacity.gauge import Gauge"),
-        ("ptu_optimizer.batches.files", "from ptu_optimizer.requests.intake import Intake"),
+        (
+            "ptu_optimizer.admission.gate",
+            "from ptu_optimizer.capacity.control.signal_log import Gauge",
+        ),
+        ("ptu_optimizer.batches.files", "from ptu_optimizer.requests.intake.intake import Intake"),
         ("ptu_optimizer.capacity.work", "import json\nfrom pydantic import BaseModel"),
-        ("ptu_optimizer.capacity.gauge", "from .reading import Reading"),
+        ("ptu_optimizer.capacity.control.signal_log", "from .reading import Reading"),
         ("ptu_optimizer.adapters.cosmos", "from azure.cosmos import exceptions\nimport orjson"),
         ("ptu_optimizer.bootstrap", "import os\nfrom .settings import Settings\nos.getpid()"),
     ],

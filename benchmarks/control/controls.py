@@ -10,8 +10,8 @@ from benchmarks.control.plant import Plant
 from benchmarks.control.policies import POLICIES, Policy, Surroundings
 from benchmarks.control.row import OURS, Row
 from benchmarks.control.settings import settings_of
-from ptu_optimizer.capacity.admission import Controller
-from ptu_optimizer.capacity.metric import Minute
+from ptu_optimizer.capacity.control.controller import Controller
+from ptu_optimizer.capacity.signals.minute import Minute
 
 
 class Controls:

@@ -8,11 +8,11 @@ from random import Random
 
 from benchmarks.control.traces import Job
 from local.virtual_time import EPOCH
-from ptu_optimizer.requests.events import first_event
+from ptu_optimizer.backends.tokens import TokenEstimator
+from ptu_optimizer.ports.stores import Usage
+from ptu_optimizer.requests.envelope import first_event
 from ptu_optimizer.requests.ids import IdMint
-from ptu_optimizer.requests.model import Item, JsonObject
-from ptu_optimizer.requests.ports import Usage
-from ptu_optimizer.requests.tokens import TokenEstimator
+from ptu_optimizer.requests.item import Item, JsonObject
 
 DEADLINE_SECONDS = 86_400.0
 GROUP_SIZE = 1_000

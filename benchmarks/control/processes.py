@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.control.hubs import Partition
 from benchmarks.control.services import Wire
 from ptu_optimizer.bootstrap import Application
-from ptu_optimizer.requests.deliveries import Delivery
+from ptu_optimizer.ports.hubs import Delivery
 
 RETRY_SECONDS = 5.0
 """As the triggers' retry policy says."""

@@ -18,11 +18,11 @@ from benchmarks.control.store import (
     GroupContainer,
     LedgerContainer,
 )
-from ptu_optimizer.capacity.metric import Minute
+from ptu_optimizer.backends.tokens import TokenEstimator
+from ptu_optimizer.capacity.signals.minute import Minute
+from ptu_optimizer.ports.stores import CallResult, Created, Outgoing, PartitionState
 from ptu_optimizer.requests.id_keys import KeyVersion
-from ptu_optimizer.requests.model import JsonObject
-from ptu_optimizer.requests.ports import CallResult, Created, Outgoing, PartitionState
-from ptu_optimizer.requests.tokens import TokenEstimator
+from ptu_optimizer.requests.item import JsonObject
 
 
 @dataclass(kw_only=True)

@@ -14,10 +14,10 @@ from benchmarks.control.plant import Plant
 from benchmarks.control.store import VISIBLE_AFTER_SECONDS, CapacityContainer
 from local.demo.trace import Call
 from local.virtual_time import EPOCH
-from ptu_optimizer.capacity.metric import MINUTE_SECONDS, Minute
-from ptu_optimizer.requests.deliveries import DeliveredEvent, Delivery
-from ptu_optimizer.requests.minutes import MINUTE_TTL_SECONDS
-from ptu_optimizer.requests.usage_feed import USAGE, UsageFeed
+from ptu_optimizer.capacity.signals.minute import MINUTE_SECONDS, Minute
+from ptu_optimizer.feeds.metric_minutes import MINUTE_TTL_SECONDS
+from ptu_optimizer.feeds.usage_feed import USAGE, UsageFeed
+from ptu_optimizer.ports.hubs import DeliveredEvent, Delivery
 
 Metric = Literal["level", "load"]
 

@@ -10,7 +10,7 @@ from azure.cosmos.aio import CosmosClient
 
 from local.system import LocalSystem
 from ptu_optimizer.requests.ids import slice_of_request
-from ptu_optimizer.requests.ledger import Kind, is_slot
+from ptu_optimizer.requests.ledger.slots import Kind, is_slot
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from azure.eventhub import EventData
 
-from ptu_optimizer.requests.deliveries import DeliveredEvent, Delivery
+from ptu_optimizer.ports.hubs import DeliveredEvent, Delivery
 
 
 def delivery(hub: str, partition: str, events: Sequence[EventData]) -> Delivery:

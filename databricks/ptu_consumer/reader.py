@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 from azure.eventhub import EventData
 
-from ptu_optimizer.requests.deliveries import Delivery
-from ptu_optimizer.requests.progress import FULL_BATCH_EVENTS
+from ptu_optimizer.ports.hubs import Delivery
+from ptu_optimizer.requests.dispatch.delivery_progress import FULL_BATCH_EVENTS
 from ptu_optimizer.telemetry import logger
 
 from .events import delivery

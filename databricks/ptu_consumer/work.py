@@ -15,10 +15,10 @@ from azure.core.exceptions import AzureError
 
 from ptu_optimizer.bootstrap import Application
 from ptu_optimizer.errors import DependencyUnavailable
-from ptu_optimizer.requests.deliveries import Delivery, Report
-from ptu_optimizer.requests.events import REQUESTS, REQUESTS_LATER, REQUESTS_SOON
-from ptu_optimizer.requests.minutes import MINUTE_TTL_SECONDS
-from ptu_optimizer.requests.usage_feed import USAGE
+from ptu_optimizer.feeds.metric_minutes import MINUTE_TTL_SECONDS
+from ptu_optimizer.feeds.usage_feed import USAGE
+from ptu_optimizer.ports.hubs import Delivery, Report
+from ptu_optimizer.requests.envelope import REQUESTS, REQUESTS_LATER, REQUESTS_SOON
 
 Record = Mapping[str, Any]
 Written = Sequence[tuple[str, Sequence[Record]]]

@@ -12,7 +12,7 @@ from azure.cosmos.aio import CosmosClient
 
 from local.ptu import PtuDeployment
 from ptu_optimizer.requests.ids import slice_of_request
-from ptu_optimizer.requests.ledger import Kind, is_slot
+from ptu_optimizer.requests.ledger.slots import Kind, is_slot
 
 _ARRIVED = ("served", "refused", "in_flight")
 

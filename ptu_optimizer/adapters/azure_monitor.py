@@ -18,12 +18,12 @@ from azure.core.exceptions import AzureError, HttpResponseError
 from azure.monitor.querymetrics import MetricAggregationType, MetricsQueryResult
 from azure.monitor.querymetrics.aio import MetricsClient
 
-from ptu_optimizer.capacity.metric import MINUTE_SECONDS, Minute
+from ptu_optimizer.adapters import azure_monitor_points as points
+from ptu_optimizer.capacity.signals.minute import MINUTE_SECONDS, Minute
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.telemetry import logger
 
-from . import azure_monitor_points as points
 from .identity import Identity
 
 _log = logger("azure_monitor")

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from azure.monitor.querymetrics import Metric, MetricsQueryResult, MetricValue
 
-from ptu_optimizer.capacity.metric import MINUTE_SECONDS, Minute
+from ptu_optimizer.capacity.signals.minute import MINUTE_SECONDS, Minute
 from ptu_optimizer.telemetry import logger
 
 _log = logger("azure_monitor")

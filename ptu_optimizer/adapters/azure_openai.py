@@ -13,15 +13,8 @@ import orjson
 from azure.core.exceptions import AzureError
 from openai import AsyncAzureOpenAI
 
-from ptu_optimizer.requests.model import JsonObject
-from ptu_optimizer.requests.ports import (
-    CallResult,
-    Rejected,
-    Success,
-    Throttled,
-    Transient,
-    Usage,
-)
+from ptu_optimizer.ports.stores import CallResult, Rejected, Success, Throttled, Transient, Usage
+from ptu_optimizer.requests.item import JsonObject
 
 from .identity import Identity
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, Self
 
-from .metric_meaning import Meaning
-from .reading import InvalidReading
+from ptu_optimizer.capacity.calibration.metric_meaning import Meaning
+from ptu_optimizer.capacity.signals.reading import InvalidReading
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .events import REQUESTS_SOON, RequestEvent
-from .model import Priority, Spillover
+from .envelope import REQUESTS_SOON, RequestEvent
+from .item import Priority, Spillover
 
 STAYS = float("inf")
 """When a request leaves for spillover whose policy or deployment keeps it."""

@@ -5,7 +5,7 @@ from azurefunctions.extensions.http.fastapi import Request, Response
 
 from ptu_optimizer.bootstrap import application
 from ptu_optimizer.errors import DependencyUnavailable
-from ptu_optimizer.requests.minutes import MINUTE_TTL_SECONDS
+from ptu_optimizer.feeds.metric_minutes import MINUTE_TTL_SECONDS
 from ptu_optimizer.telemetry import logger
 
 from .http import answering, json_response

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import azure.functions as func
 import orjson
 
-from ptu_optimizer.requests.deliveries import DeliveredEvent, Delivery
+from ptu_optimizer.ports.hubs import DeliveredEvent, Delivery
 
 
 def delivery(hub: str, events: Sequence[func.EventHubEvent]) -> Delivery:

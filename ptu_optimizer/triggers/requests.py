@@ -4,7 +4,7 @@ import azure.functions as func
 from azurefunctions.extensions.http.fastapi import Request, Response
 
 from ptu_optimizer.bootstrap import application
-from ptu_optimizer.requests.intake import too_large
+from ptu_optimizer.requests.intake.intake import too_large
 
 from .http import answering, json_response, read_body
 

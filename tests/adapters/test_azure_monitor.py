@@ -20,7 +20,7 @@ from azure.core.credentials import AccessToken
 from local.ptu import PtuServer, PtuServerConfig
 from ptu_optimizer.adapters.azure_monitor import AzureMonitor
 from ptu_optimizer.adapters.identity import Identity
-from ptu_optimizer.capacity.metric import Minute
+from ptu_optimizer.capacity.signals.minute import Minute
 from ptu_optimizer.errors import DependencyUnavailable
 
 RESOURCE = (

@@ -14,7 +14,7 @@ from azure.monitor.querymetrics import (
 )
 
 from ptu_optimizer.adapters import azure_monitor_points as points
-from ptu_optimizer.capacity.metric import Minute
+from ptu_optimizer.capacity.signals.minute import Minute
 
 LATER = 1e9
 """When every minute here is over."""

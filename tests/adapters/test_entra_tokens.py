@@ -22,7 +22,7 @@ from ptu_optimizer.adapters.entra_keys import (
 )
 from ptu_optimizer.adapters.entra_tokens import LEEWAY_SECONDS, MAX_TOKEN_CHARS, EntraTokens
 from ptu_optimizer.errors import DependencyUnavailable
-from ptu_optimizer.requests.alert_callers import InvalidToken
+from ptu_optimizer.feeds.alert_callers import InvalidToken
 from tests.support.entra import (
     AUDIENCE,
     ISSUER_1,

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ptu_optimizer.capacity.belief import Learned
-from ptu_optimizer.capacity.metric_meaning import Meaning
-from ptu_optimizer.capacity.reading import InvalidReading
+from ptu_optimizer.capacity.calibration.metric_meaning import Meaning
+from ptu_optimizer.capacity.signals.reading import InvalidReading
 from tests.support.signals import NOW, learned
 
 NUMBERS = (

@@ -12,7 +12,7 @@ from azure.eventhub import EventData
 
 from ptu_consumer.reader import SAME_ERROR_SECONDS, HubReader, HubUnreadable
 from ptu_consumer.work import Feed, Written
-from ptu_optimizer.requests.deliveries import Delivery
+from ptu_optimizer.ports.hubs import Delivery
 from tests.support.polling import until
 
 RETRY_SECONDS = 0.01

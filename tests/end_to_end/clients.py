@@ -14,7 +14,7 @@ from azure.eventhub.aio import EventHubProducerClient
 
 from local.system import LocalSystem
 from ptu_optimizer.requests.ids import slice_of_request
-from ptu_optimizer.requests.ledger import Kind, is_slot
+from ptu_optimizer.requests.ledger.slots import Kind, is_slot
 from tests.support.polling import eventually
 
 FINAL = frozenset({"succeeded", "failed", "expired", "cancelled"})

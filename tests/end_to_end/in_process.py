@@ -21,11 +21,11 @@ from local.system.settings import OPENAI_KEY, REQUEST_ID_KEY, app_settings
 from ptu_optimizer.adapters.event_hubs import EventHubs
 from ptu_optimizer.adapters.identity import Identity
 from ptu_optimizer.bootstrap import Application
-from ptu_optimizer.requests.deliveries import DeliveredEvent, Delivery, Report
-from ptu_optimizer.requests.events import REQUESTS, RequestEvent, first_event
+from ptu_optimizer.ports.hubs import DeliveredEvent, Delivery, Report
+from ptu_optimizer.requests.envelope import REQUESTS, RequestEvent, first_event
 from ptu_optimizer.requests.ids import IdMint, slice_of_request
-from ptu_optimizer.requests.ledger import Kind, is_slot
-from ptu_optimizer.requests.model import Item
+from ptu_optimizer.requests.item import Item
+from ptu_optimizer.requests.ledger.slots import Kind, is_slot
 from ptu_optimizer.services import AzureServices
 from ptu_optimizer.settings import Settings, load_settings
 from tests.end_to_end.clients import chat

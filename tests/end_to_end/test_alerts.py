@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from local.system.settings import RESOURCE_ID
-from ptu_optimizer.capacity.alert import Alert, brake
-from ptu_optimizer.requests.alerts import MAX_BODY_BYTES
+from ptu_optimizer.capacity.signals.alert import Alert, brake
+from ptu_optimizer.feeds.alerts import MAX_BODY_BYTES
 from tests.end_to_end.clients import Answer
 from tests.end_to_end.systems import System
 from tests.support.alerts import Json, criterion, payload, resolved, time_text

@@ -9,9 +9,9 @@ import time
 import pytest
 
 from local.system.settings import REQUEST_ID_KEY
-from ptu_optimizer.requests.events import first_event
+from ptu_optimizer.requests.envelope import first_event
 from ptu_optimizer.requests.ids import IdMint, bucket_of
-from ptu_optimizer.requests.model import Item
+from ptu_optimizer.requests.item import Item
 from tests.end_to_end.clients import chat, send_raw
 from tests.end_to_end.systems import SETTINGS, System
 from tests.support.polling import eventually

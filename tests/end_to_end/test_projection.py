@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from ptu_optimizer.requests.flow_reports import INTERVAL_SECONDS
+from ptu_optimizer.requests.status.flow_reports import INTERVAL_SECONDS
 from tests.end_to_end.in_process import DEPLOYMENT, bench
 
 

@@ -14,9 +14,9 @@ from local.ptu.faults import Fault
 from local.system.settings import REQUEST_ID_KEY
 from ptu_optimizer.bootstrap import Application
 from ptu_optimizer.errors import AppError
-from ptu_optimizer.requests.events import REQUESTS_SOON, first_event
+from ptu_optimizer.requests.envelope import REQUESTS_SOON, first_event
 from ptu_optimizer.requests.ids import IdMint
-from ptu_optimizer.requests.model import Item, Spillover
+from ptu_optimizer.requests.item import Item, Spillover
 from tests.end_to_end.clients import chat
 from tests.end_to_end.in_process import DEPLOYMENT, HUBS, Bench, bench
 

@@ -11,7 +11,7 @@ from azure.eventhub.aio import EventHubProducerClient
 
 from examples.usage_events import EVENTS_PER_MESSAGE, UsageSender
 from local.event_hubs import EventHubsServer
-from ptu_optimizer.capacity.usage_events import UsageEvents, decode
+from ptu_optimizer.capacity.signals.usage_events import UsageEvents, decode
 from ptu_optimizer.capacity.work import Model
 from tests.support.azurite import free_port
 from tests.support.hubs import Message, read_hub

@@ -7,17 +7,12 @@ import asyncio
 import pytest
 
 from local.virtual_time import EPOCH, in_virtual_time
-from ptu_optimizer.capacity.reading import Kind as ReadingKind
-from ptu_optimizer.capacity.reading import Reading
-from ptu_optimizer.requests.events import (
-    REQUESTS,
-    REQUESTS_LATER,
-    REQUESTS_SOON,
-    RequestEvent,
-)
-from ptu_optimizer.requests.gate import Gate
-from ptu_optimizer.requests.model import JsonObject, Spillover
-from ptu_optimizer.requests.ports import Outgoing
+from ptu_optimizer.admission.gate import Gate
+from ptu_optimizer.capacity.signals.reading import Kind as ReadingKind
+from ptu_optimizer.capacity.signals.reading import Reading
+from ptu_optimizer.ports.stores import Outgoing
+from ptu_optimizer.requests.envelope import REQUESTS, REQUESTS_LATER, REQUESTS_SOON, RequestEvent
+from ptu_optimizer.requests.item import JsonObject, Spillover
 from tests.requests.protocol.process import DEPLOYMENT, SPILLOVER, URGENCY
 from tests.requests.protocol.world import TIMING, World
 

@@ -7,12 +7,12 @@ import asyncio
 import pytest
 
 from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
-from ptu_optimizer.capacity.pay_as_you_go import TOKENS, PayAsYouGo
-from ptu_optimizer.capacity.reading import Kind, Reading
-from ptu_optimizer.requests.events import REQUESTS, REQUESTS_LATER, REQUESTS_SOON, RequestEvent
-from ptu_optimizer.requests.gate import Gate
-from ptu_optimizer.requests.lane import Lane, Route, route_of
-from ptu_optimizer.requests.model import Priority, Spillover
+from ptu_optimizer.admission.gate import Gate
+from ptu_optimizer.capacity.control.pay_as_you_go import TOKENS, PayAsYouGo
+from ptu_optimizer.capacity.signals.reading import Kind, Reading
+from ptu_optimizer.requests.dispatch.route import Lane, Route, route_of
+from ptu_optimizer.requests.envelope import REQUESTS, REQUESTS_LATER, REQUESTS_SOON, RequestEvent
+from ptu_optimizer.requests.item import Priority, Spillover
 from ptu_optimizer.requests.urgency import STAYS, Urgency
 from tests.requests.protocol.process import DEPLOYMENT
 from tests.requests.protocol.process import URGENCY as SHORT

@@ -7,8 +7,8 @@ import copy
 from datetime import UTC, datetime
 from typing import Any
 
-from ptu_optimizer.capacity.alert import Alert
-from ptu_optimizer.capacity.alert_schema import Condition
+from ptu_optimizer.capacity.signals.alert import Alert
+from ptu_optimizer.capacity.signals.alert_schema import Condition
 
 Json = dict[str, Any]
 

@@ -3,11 +3,11 @@ one for tests of what lies around it."""
 
 from __future__ import annotations
 
-from ptu_optimizer.capacity.admission import Admit, SlowDownLimits, Verdict, Wait
 from ptu_optimizer.capacity.belief import Belief, Learned
-from ptu_optimizer.capacity.controller import LevelController
-from ptu_optimizer.capacity.observer import LevelObserver
-from ptu_optimizer.capacity.signals import Signal
+from ptu_optimizer.capacity.control.controller import Admit, SlowDownLimits, Verdict, Wait
+from ptu_optimizer.capacity.control.level_controller import LevelController
+from ptu_optimizer.capacity.estimate.observer import LevelObserver
+from ptu_optimizer.capacity.signals.signal import Signal
 from ptu_optimizer.capacity.work import Model
 
 RATE = 1_000.0

@@ -9,15 +9,25 @@ from dataclasses import dataclass
 
 PACKAGE = "ptu_optimizer"
 COMMON = frozenset({"clock", "errors", "telemetry"})
-USE_CASES = frozenset({"requests", "gateway", "batches", "tenants"})
+USE_CASES = frozenset(
+    {
+        "requests",
+        "gateway",
+        "batches",
+        "tenants",
+        "admission",
+        "backends",
+        "coordination",
+        "feeds",
+        "operator_views",
+        "ports",
+    }
+)
 
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "function_app": frozenset({"triggers"}),
     "triggers": USE_CASES | COMMON | {"triggers", "bootstrap"},
-    "requests": USE_CASES | COMMON | {"capacity"},
-    "gateway": USE_CASES | COMMON | {"capacity"},
-    "batches": USE_CASES | COMMON | {"capacity"},
-    "tenants": USE_CASES | COMMON | {"capacity"},
+    **dict.fromkeys(USE_CASES, USE_CASES | COMMON | {"capacity"}),
     "capacity": frozenset({"capacity"}),
     "adapters": USE_CASES | COMMON | {"adapters", "capacity"},
     "settings": COMMON | {"capacity"},

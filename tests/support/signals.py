@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ptu_optimizer.capacity.belief import Learned
-from ptu_optimizer.capacity.metric import MINUTE_SECONDS, Minute
-from ptu_optimizer.capacity.reading import Kind, Reading
-from ptu_optimizer.capacity.usage import Usage, UsageWindow
+from ptu_optimizer.capacity.signals.minute import MINUTE_SECONDS, Minute
+from ptu_optimizer.capacity.signals.reading import Kind, Reading
+from ptu_optimizer.capacity.signals.usage import Usage, UsageWindow
 from ptu_optimizer.capacity.work import Model
 
 NOW = 1_800_000_000.0

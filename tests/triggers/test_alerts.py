@@ -14,7 +14,7 @@ import pytest
 from azurefunctions.extensions.http.fastapi import Request, Response
 
 from ptu_optimizer import bootstrap
-from ptu_optimizer.requests.alerts import MAX_BODY_BYTES
+from ptu_optimizer.feeds.alerts import MAX_BODY_BYTES
 from ptu_optimizer.triggers import blueprints
 from tests.support.alerts import payload
 from tests.support.entra import TENANT

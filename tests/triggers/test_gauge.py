@@ -16,7 +16,7 @@ import pytest
 
 from local.ptu import PtuServer, PtuServerConfig
 from ptu_optimizer import bootstrap
-from ptu_optimizer.capacity.metric import Minute
+from ptu_optimizer.capacity.signals.minute import Minute
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS: dict[str, str] = {

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from benchmarks.control.policies.base import Policy, Surroundings
-from ptu_optimizer.capacity.admission import Admit, Verdict, Wait
-from ptu_optimizer.capacity.reading import Kind, Reading
-from ptu_optimizer.capacity.signals import Signal
+from ptu_optimizer.capacity.control.controller import Admit, Verdict, Wait
+from ptu_optimizer.capacity.signals.reading import Kind, Reading
+from ptu_optimizer.capacity.signals.signal import Signal
 
 ROUND_SECONDS = 5.0
 """What a call takes, about: refusals of one round count once."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from benchmarks.control.baseline import Baseline
 from benchmarks.control.plant import Plant
-from ptu_optimizer.capacity.admission import Verdict
 from ptu_optimizer.capacity.belief import Belief, Learned
-from ptu_optimizer.capacity.metric import Minute
-from ptu_optimizer.capacity.signals import Signal
+from ptu_optimizer.capacity.control.controller import Verdict
+from ptu_optimizer.capacity.signals.minute import Minute
+from ptu_optimizer.capacity.signals.signal import Signal
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from benchmarks.control.policies.base import Policy, Surroundings
-from ptu_optimizer.capacity.admission import Admit, Verdict, Wait
-from ptu_optimizer.capacity.metric import Minute
+from ptu_optimizer.capacity.control.controller import Admit, Verdict, Wait
+from ptu_optimizer.capacity.signals.minute import Minute
 
 BELIEVED_SECONDS = 300.0
 """How long a minute is acted upon: the next ones are one to three minutes late themselves."""

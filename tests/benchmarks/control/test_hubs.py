@@ -6,8 +6,8 @@ from itertools import count
 from benchmarks.control.hubs import MemoryHubs, Partition
 from local.event_hubs.partition_key import partition_for_key
 from local.virtual_time import EPOCH, in_virtual_time
-from ptu_optimizer.requests.events import REQUESTS, REQUESTS_LATER
-from ptu_optimizer.requests.ports import Outgoing
+from ptu_optimizer.ports.stores import Outgoing
+from ptu_optimizer.requests.envelope import REQUESTS, REQUESTS_LATER
 
 
 def partition(hubs: MemoryHubs, hub: str, number: int) -> Partition:

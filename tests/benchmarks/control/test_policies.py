@@ -9,9 +9,9 @@ from benchmarks.control.plant import Behaviour, Plant
 from benchmarks.control.policies import POLICIES, Policy, Surroundings
 from benchmarks.control.scenarios import Scenario
 from local.virtual_time import EPOCH, in_virtual_time
-from ptu_optimizer.capacity.admission import Admit, Wait
-from ptu_optimizer.capacity.metric import Minute
-from ptu_optimizer.capacity.reading import Kind, Reading
+from ptu_optimizer.capacity.control.controller import Admit, Wait
+from ptu_optimizer.capacity.signals.minute import Minute
+from ptu_optimizer.capacity.signals.reading import Kind, Reading
 
 PRIORITY = "normal"
 MOST = 16

@@ -11,11 +11,11 @@ from benchmarks.control.scenarios import DEPLOYMENT, Scenario
 from benchmarks.control.signals import UsageEvents, minute_of, write_minutes, write_usage
 from benchmarks.control.store import CapacityContainer
 from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
-from ptu_optimizer.capacity.metric import Minute
-from ptu_optimizer.capacity.usage import Usage
-from ptu_optimizer.capacity.usage_events import UsageEvents as Aggregation
+from ptu_optimizer.capacity.signals.minute import Minute
+from ptu_optimizer.capacity.signals.usage import Usage
+from ptu_optimizer.capacity.signals.usage_events import UsageEvents as Aggregation
 from ptu_optimizer.capacity.work import known_models
-from ptu_optimizer.requests.usage_feed import UsageFeed
+from ptu_optimizer.feeds.usage_feed import UsageFeed
 
 STEADY = "".join(f"{half / 2},100,25\n" for half in range(1_200))
 """Two calls a second, 200 of work each, for ten minutes: 8 PTU drain that."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ptu_optimizer.capacity.alert_concern import DEPLOYMENT, REQUESTS, STATUS, UTILIZATION
+from ptu_optimizer.capacity.signals.alert_matching import DEPLOYMENT, REQUESTS, STATUS, UTILIZATION
 from tests.infra.azd.places import INFRA, TEMPLATES, template
 from tests.support.bicep.syntax import read
 from tests.support.functions import app_functions, containers, of_type

@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 import pytest
 
-from ptu_optimizer.capacity.usage_events import UsageEvent, decode
-from ptu_optimizer.requests.model import Item, ItemRules, parse_item
+from ptu_optimizer.capacity.signals.usage_events import UsageEvent, decode
+from ptu_optimizer.requests.item import Item, ItemRules, parse_item
 from tests.infra.azd.places import INFRA, POLICIES, template
 from tests.support.bicep.evaluate import Evaluation
 from tests.support.bicep.syntax import Expression

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from ptu_optimizer.adapters.blobs import CONTAINER
-from ptu_optimizer.capacity.metric import Minute
-from ptu_optimizer.requests.deliveries import DeliveredEvent, Delivery
-from ptu_optimizer.requests.events import HUBS
-from ptu_optimizer.requests.usage_feed import USAGE
+from ptu_optimizer.capacity.signals.minute import Minute
+from ptu_optimizer.feeds.usage_feed import USAGE
+from ptu_optimizer.ports.hubs import DeliveredEvent, Delivery
+from ptu_optimizer.requests.envelope import HUBS
 from ptu_optimizer.settings import Settings
 from tests.infra.azd.places import TEMPLATES, template
 from tests.support.bicep.evaluate import Evaluation

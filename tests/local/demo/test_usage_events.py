@@ -13,9 +13,9 @@ from local.event_hubs import EventHubsServer
 from local.ptu.config import DeploymentConfig, PtuServerConfig
 from local.ptu.latency import ZERO_LATENCY
 from local.ptu.server import PtuServer
-from ptu_optimizer.capacity.usage_events import UsageEvents, decode
+from ptu_optimizer.capacity.signals.usage_events import UsageEvents, decode
 from ptu_optimizer.capacity.work import known_models
-from ptu_optimizer.requests.usage_feed import USAGE
+from ptu_optimizer.feeds.usage_feed import USAGE
 from tests.support.hubs import Message, read_hub
 from tests.support.polling import until
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.virtual_time import EPOCH
-from ptu_optimizer.requests.timing import Timing
+from ptu_optimizer.requests.ledger.timing import Timing
 
 OUTCOMES = ("succeeded", "failed", "cancelled", "expired")
 

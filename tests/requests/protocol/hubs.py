@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import orjson
 
 from local.virtual_time import EPOCH
-from ptu_optimizer.requests.deliveries import DeliveredEvent, Delivery
-from ptu_optimizer.requests.events import HUBS
-from ptu_optimizer.requests.ports import Outgoing, PartitionState
+from ptu_optimizer.ports.hubs import DeliveredEvent, Delivery
+from ptu_optimizer.ports.stores import Outgoing, PartitionState
+from ptu_optimizer.requests.envelope import HUBS
 
 from .process import Crashed
 

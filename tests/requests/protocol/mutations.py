@@ -23,18 +23,18 @@ class Mutation:
         return f"{self.test.removeprefix('test_')}-{self.module.rpartition('/')[2]}"
 
 
-LEDGER = "requests/ledger"
-ATTEMPT = "requests/attempt"
-OUTCOMES = "requests/outcomes"
-DISPATCHER = "requests/dispatcher"
-HANDLING = "requests/handling"
-DEFERRAL = "requests/deferral"
-GATE = "requests/gate"
-SWEEP = "requests/sweep"
-REPUBLISH = "requests/republish"
-STATUS = "requests/status"
-WATERMARK = "requests/watermark"
-INTAKE = "requests/intake"
+LEDGER = "requests/ledger/slots"
+ATTEMPT = "requests/dispatch/attempt"
+OUTCOMES = "requests/ledger/outcomes"
+DISPATCHER = "requests/dispatch/dispatcher"
+HANDLING = "requests/dispatch/handler"
+DEFERRAL = "requests/dispatch/rescheduling"
+GATE = "admission/gate"
+SWEEP = "requests/sweep/sweep"
+REPUBLISH = "requests/sweep/republish"
+STATUS = "requests/status/status"
+WATERMARK = "requests/sweep/watermark"
+INTAKE = "requests/intake/intake"
 
 MUTATIONS = [
     # 1: slots carried by events

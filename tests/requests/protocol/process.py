@@ -9,25 +9,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 
 from local.virtual_time import VirtualClock
-from ptu_optimizer.capacity.admission import SlowDownLimits
-from ptu_optimizer.capacity.controller import LevelController
-from ptu_optimizer.capacity.observer import LevelObserver
-from ptu_optimizer.capacity.pay_as_you_go import TOKENS, PayAsYouGo
+from ptu_optimizer.admission.gate import Gate
+from ptu_optimizer.backends.tokens import TokenEstimator
+from ptu_optimizer.capacity.control.controller import SlowDownLimits
+from ptu_optimizer.capacity.control.level_controller import LevelController
+from ptu_optimizer.capacity.control.pay_as_you_go import TOKENS, PayAsYouGo
+from ptu_optimizer.capacity.estimate.observer import LevelObserver
 from ptu_optimizer.capacity.work import Model
+from ptu_optimizer.coordination.exchange import CapacityExchange
 from ptu_optimizer.errors import DependencyUnavailable
-from ptu_optimizer.requests.attempt import Attempts
-from ptu_optimizer.requests.deferral import PublishedMemory
-from ptu_optimizer.requests.deliveries import Delivery, Report
-from ptu_optimizer.requests.dispatcher import Dispatcher
-from ptu_optimizer.requests.exchange import CapacityExchange
-from ptu_optimizer.requests.flow_reports import FlowReports
-from ptu_optimizer.requests.gate import Gate
-from ptu_optimizer.requests.inputs import Inputs
-from ptu_optimizer.requests.intake import Intake, IntakeLimits
-from ptu_optimizer.requests.lane import Lane
-from ptu_optimizer.requests.model import ItemRules, JsonObject, Priority
-from ptu_optimizer.requests.outcomes import OutcomeWriter
-from ptu_optimizer.requests.ports import (
+from ptu_optimizer.ports.hubs import Delivery, Report
+from ptu_optimizer.ports.stores import (
     CallResult,
     Created,
     Outgoing,
@@ -39,13 +31,21 @@ from ptu_optimizer.requests.ports import (
     Transient,
     Usage,
 )
-from ptu_optimizer.requests.projection import Projections
-from ptu_optimizer.requests.records import Ledger
-from ptu_optimizer.requests.status import RequestStatus
-from ptu_optimizer.requests.sweep import Sweep
-from ptu_optimizer.requests.tokens import TokenEstimator
+from ptu_optimizer.requests.bodies import Inputs
+from ptu_optimizer.requests.dispatch.attempt import Attempts
+from ptu_optimizer.requests.dispatch.dispatcher import Dispatcher
+from ptu_optimizer.requests.dispatch.rescheduling import PublishedMemory
+from ptu_optimizer.requests.dispatch.route import Lane
+from ptu_optimizer.requests.intake.intake import Intake, IntakeLimits
+from ptu_optimizer.requests.item import ItemRules, JsonObject, Priority
+from ptu_optimizer.requests.ledger.ledger import Ledger
+from ptu_optimizer.requests.ledger.outcomes import OutcomeWriter
+from ptu_optimizer.requests.status.flow_reports import FlowReports
+from ptu_optimizer.requests.status.projection import Projections
+from ptu_optimizer.requests.status.status import RequestStatus
+from ptu_optimizer.requests.sweep.sweep import Sweep
+from ptu_optimizer.requests.sweep.watermark import Watermark
 from ptu_optimizer.requests.urgency import Urgency
-from ptu_optimizer.requests.watermark import Watermark
 
 if TYPE_CHECKING:
     from .store import Container

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.virtual_time import run_virtually
-from ptu_optimizer.requests.model import Spillover
+from ptu_optimizer.requests.item import Spillover
 
 from .faults import Faults, drawn_rates
 from .world import TIMING, World, loud, same_jitter

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from ptu_optimizer.requests.ledger import is_slot
-from ptu_optimizer.requests.model import JsonObject
+from ptu_optimizer.requests.item import JsonObject
+from ptu_optimizer.requests.ledger.slots import is_slot
 
 if TYPE_CHECKING:
     from .world import World

@@ -15,7 +15,8 @@ import pytest
 
 from local.virtual_time import EPOCH, in_virtual_time
 from ptu_optimizer.errors import AppError
-from ptu_optimizer.requests.events import (
+from ptu_optimizer.ports.stores import Outgoing, PublishFailed
+from ptu_optimizer.requests.envelope import (
     HUBS,
     REQUESTS,
     REQUESTS_LATER,
@@ -23,11 +24,10 @@ from ptu_optimizer.requests.events import (
     RequestEvent,
     ResultEvent,
 )
-from ptu_optimizer.requests.ledger import Kind, Sighting, Slot, may_end, next_step
-from ptu_optimizer.requests.model import Spillover
-from ptu_optimizer.requests.outcomes import OutcomeHasNoPlace
-from ptu_optimizer.requests.ports import Outgoing, PublishFailed
-from ptu_optimizer.requests.timing import Timing
+from ptu_optimizer.requests.item import Spillover
+from ptu_optimizer.requests.ledger.outcomes import OutcomeHasNoPlace
+from ptu_optimizer.requests.ledger.slots import Kind, Sighting, Slot, may_end, next_step
+from ptu_optimizer.requests.ledger.timing import Timing
 from tests.requests.protocol.process import Process
 from tests.requests.protocol.world import BODY, TIMING, World
 

@@ -16,11 +16,11 @@ from typing import Any
 import orjson
 
 from local.virtual_time import EPOCH
-from ptu_optimizer.capacity.reading import Kind as ReadingKind
-from ptu_optimizer.capacity.reading import Reading
+from ptu_optimizer.capacity.signals.reading import Kind as ReadingKind
+from ptu_optimizer.capacity.signals.reading import Reading
 from ptu_optimizer.errors import AppError, DependencyUnavailable
-from ptu_optimizer.requests.deliveries import DeliveredEvent, Delivery, Report
-from ptu_optimizer.requests.events import (
+from ptu_optimizer.ports.hubs import DeliveredEvent, Delivery, Report
+from ptu_optimizer.requests.envelope import (
     REQUESTS,
     REQUESTS_LATER,
     NudgeEvent,
@@ -31,9 +31,9 @@ from ptu_optimizer.requests.events import (
 )
 from ptu_optimizer.requests.id_keys import FixedIds, Ids
 from ptu_optimizer.requests.ids import IdMint, slice_of_request
-from ptu_optimizer.requests.ledger import Kind, Slot, new_token
-from ptu_optimizer.requests.model import Item, JsonObject, Spillover
-from ptu_optimizer.requests.timing import Timing
+from ptu_optimizer.requests.item import Item, JsonObject, Spillover
+from ptu_optimizer.requests.ledger.slots import Kind, Slot, new_token
+from ptu_optimizer.requests.ledger.timing import Timing
 from tests.support.id_keys import OLD
 
 from .books import Books

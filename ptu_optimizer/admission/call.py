@@ -1,0 +1,104 @@
+"""What a call tells of its deployment: readings for its gate, and what it cost."""
+
+from __future__ import annotations
+
+from ptu_optimizer.capacity.signals.reading import InvalidReading, Kind, Reading
+from ptu_optimizer.ports.stores import CallResult, Rejected, Success, Throttled, Transient
+from ptu_optimizer.requests.dispatch.route import Route
+from ptu_optimizer.telemetry import logger
+
+from .permits import Permit
+
+_log = logger("lane")
+
+_CONFIGURATION = frozenset({401, 403, 404})
+"""Refusals that say something of the settings, not of the request."""
+
+_MAY_STILL_RUN = frozenset({None, 408, 502, 504})
+"""Without an answer, or with one that tells only that a gateway had none, a call may go on. Any
+other error has ended it: what it had done until then is not told, and found by the metric."""
+
+SPILLED_PAUSE_SECONDS = 1.0
+"""How long a deployment is taken to be full from which Azure spilled a call over: it was a 429, but
+its `retry-after` is not told."""
+
+
+class LaneCall:
+    """Turns what a call told into readings of the gate, and ends the permit with its cost."""
+
+    def __init__(self, *, permit: Permit, route: Route, worker: str) -> None:
+        self.route = route
+        self._permit = permit
+        self._worker = worker
+        self.result: CallResult | None = None
+        """None until the call was made."""
+
+    def called(self, result: CallResult, *, at: float) -> None:
+        self.result = result
+        self._read(result, at)
+        trouble = _trouble(result)
+        self._permit.end(
+            used=self._used(result),
+            refused=isinstance(result, Throttled) or result.spilled_from is not None,
+            answered=trouble is None,
+            trouble=trouble,
+        )
+
+    def _read(self, result: CallResult, at: float) -> None:
+        lane = self.route.lane
+        if result.spilled_from is not None:
+            _log.warning(
+                "Azure spilled a queued call over to pay-as-you-go; take spilloverDeploymentName "
+                "off its deployment, or give the queue one without it",
+                extra={"deployment": lane.deployment, "served_by": result.served_by},
+            )
+            self._observe(Kind.THROTTLED, 1.0, at, until=at + SPILLED_PAUSE_SECONDS)
+        elif isinstance(result, Throttled):
+            self._observe(Kind.THROTTLED, 1.0, at, until=at + result.retry_after_seconds)
+        elif lane.tokens_per_minute is not None:
+            if result.tokens_left is not None:
+                left = result.tokens_left / lane.tokens_per_minute
+                self._observe(Kind.LEVEL, max(0.0, 1.0 - left), at)
+        elif result.utilization is not None:
+            self._observe(Kind.LEVEL, result.utilization, at)
+
+    def _used(self, result: CallResult) -> float | None:
+        """The work that it cost this deployment; None if nobody knows."""
+        if result.spilled_from is not None or isinstance(result, Throttled | Rejected):
+            return 0.0
+        if isinstance(result, Transient) and result.status not in _MAY_STILL_RUN:
+            return 0.0
+        if not isinstance(result, Success) or result.usage is None:
+            return None
+        return self.route.lane.model.work(
+            prompt_tokens=result.usage.prompt_tokens,
+            cached_tokens=result.usage.cached_tokens,
+            output_tokens=result.usage.completion_tokens,
+        )
+
+    def _observe(self, kind: Kind, value: float, at: float, until: float | None = None) -> None:
+        lane = self.route.lane
+        try:
+            reading = Reading(
+                deployment=lane.deployment,
+                kind=kind,
+                value=value,
+                source=self._worker,
+                observed_at=at,
+                span=max(0.0, at - self._permit.at) if kind is Kind.LEVEL else 0.0,
+                until=until,
+            )
+        except InvalidReading as error:
+            _log.warning("an invalid utilization header", extra={"reason": str(error)})
+            return
+        lane.gate.told(reading)
+
+
+def _trouble(result: CallResult) -> str | None:
+    """Why the next call would fail as well: an outage, a wrong key or role, no such deployment."""
+    match result:
+        case Transient():
+            return result.why
+        case Rejected() if result.status in _CONFIGURATION:
+            return f"the deployment answered {result.status}; check its key, role and name"
+    return None

@@ -1,0 +1,301 @@
+"""The gate: queued calls of one deployment pass here, as turn, breaker and admission allow.
+
+Asyncio around the pure `capacity.breaker.Breaker` and `capacity.admission.Controller`:
+who waits is woken when a call ends, something becomes known, a turn changes, or the time that the
+verdict named has come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ptu_optimizer.capacity.belief import Belief, Learned
+from ptu_optimizer.capacity.control.breaker import Breaker
+from ptu_optimizer.capacity.control.controller import Admit, Controller, Verdict, Wait
+from ptu_optimizer.capacity.signals.reading import Reading
+from ptu_optimizer.capacity.signals.signal import Signal
+from ptu_optimizer.capacity.signals.usage import Usage, UsageLog
+from ptu_optimizer.clock import Clock
+
+from .permits import Ending, OpenPermits, Permit
+from .send_permission import Turns
+from .wait_limits import Patience, Watch
+from .waiting_line import Line
+
+PACE_SECONDS = 10.0
+MOST_ADMITTED = 1_024
+"""How fast requests leave is told from those that passed in so long, of at most so many."""
+
+
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    work: float
+    priority: str
+    prefix: str | None
+    number: int
+    hub: str
+    patience: Patience
+    came: float
+    """Monotonic."""
+    passed: asyncio.Future[Permit | str]
+    """A permit, or why there was none."""
+
+    @property
+    def gone(self) -> bool:
+        return self.passed.done()
+
+
+class Gate:
+    """One per deployment and process, shared by all partitions that the process owns."""
+
+    def __init__(
+        self, *, deployment: str, controller: Controller, clock: Clock, shared: bool = False
+    ) -> None:
+        """`shared`: other processes may send as well, so a turn has to be given first."""
+        self.deployment = deployment
+        self._controller = controller
+        self._breaker = Breaker()
+        self._clock = clock
+        self._log = UsageLog()
+        self._lines: dict[str, Line[_Waiter]] = {}
+        self._turns = Turns(clock=clock, shared=shared)
+        self._permits = OpenPermits()
+        self._standing: dict[_Waiter, None] = {}
+        self._watch = Watch(self._look)
+        self._waiting: dict[str, int] = {}
+        self._more_behind: dict[str, bool] = {}
+        self._numbers = itertools.count()
+        self._admitted: deque[float] = deque(maxlen=MOST_ADMITTED)
+        """When the last ones passed, monotonic."""
+        self._own_reading: Reading | None = None
+        self._closed_since: float | None = None
+        self._why = "waiting for its turn"
+        self._alarm: asyncio.TimerHandle | None = None
+        self.on_wanted: Callable[[], None] | None = None
+        """Called when the first request of a hub waits here whose turn is not ours."""
+
+    # --- requests ---------------------------------------------------------------------------------
+
+    async def enter(
+        self,
+        *,
+        work: float,
+        patience: Patience,
+        hub: str = "",
+        priority: str = "normal",
+        overtakes: bool = False,
+        prefix: str | None = None,
+        more_behind: bool = False,
+    ) -> Permit | str:
+        """A permit, or why there was none within the patience.
+
+        Who `overtakes` passes before all who do not; see `line` for the order among the others.
+        `more_behind`: it came in a full batch, so its hub probably has more.
+        """
+        came = self._clock.monotonic()
+        if came >= patience.until:
+            return "its batch ran out of time"
+        passed: asyncio.Future[Permit | str] = asyncio.get_running_loop().create_future()
+        waiter = _Waiter(work, priority, prefix, next(self._numbers), hub, patience, came, passed)
+        self._lines.setdefault(hub, Line()).join(waiter, overtakes=overtakes)
+        self._waiting[hub] = self._waiting.get(hub, 0) + 1
+        self._more_behind[hub] = more_behind
+        if self._waiting[hub] == 1 and not self._turns.of(hub).ours and self.on_wanted is not None:
+            self.on_wanted()
+        self._pump()
+        try:
+            return passed.result() if passed.done() else await self._stand(waiter)
+        except asyncio.CancelledError:
+            given = passed.result() if passed.done() and not passed.cancelled() else None
+            if isinstance(given, Permit):
+                given.end()
+            raise
+        finally:
+            self._waiting[hub] -= 1
+            if passed.cancelled():
+                self._pump()  # who stood behind it may pass
+
+    @property
+    def in_flight(self) -> int:
+        return self._permits.count
+
+    def waiting(self, hub: str) -> int:
+        """How many requests of a hub stand here."""
+        return self._waiting.get(hub, 0)
+
+    def dry_in(self, hub: str) -> float:
+        """Seconds until nothing of a hub waits here, at the pace of the last seconds."""
+        waiting = self.waiting(hub)
+        if waiting == 0:
+            return 0.0
+        if self._more_behind.get(hub, False):
+            return float("inf")
+        now = self._clock.monotonic()
+        lately = sum(1 for at in self._admitted if now - at <= PACE_SECONDS)
+        return waiting * PACE_SECONDS / lately if lately else float("inf")
+
+    @property
+    def hubs(self) -> list[str]:
+        """The hubs whose requests have come here."""
+        return list(self._waiting)
+
+    def turn(self, hub: str, *, ours: bool, why: str, until: float = float("inf")) -> None:
+        """Whether this process may send what comes from `hub`, as agreed between processes."""
+        self._turns.set(hub, ours=ours, why=why, until=until)
+        if ours:
+            self._pump()
+
+    # --- signals ----------------------------------------------------------------------------------
+
+    def observe(self, signal: Signal) -> None:
+        """Take in what became known, and let pass whom it lets pass."""
+        self._controller.observe(signal, now=self._clock.now())
+        self._pump()
+
+    def told(self, reading: Reading) -> None:
+        """A reading of our own calls, for other processes as well."""
+        self._own_reading = reading
+        self.observe(reading)
+
+    def tick(self) -> None:
+        """About once a second while work waits or runs."""
+        self._controller.tick(now=self._clock.now())
+        self._pump()
+
+    def belief(self) -> Belief:
+        return self._controller.belief(now=self._clock.now())
+
+    def learned(self) -> Learned | None:
+        return self._controller.learned(now=self._clock.now())
+
+    def own_reading(self) -> Reading | None:
+        """The newest reading of our own calls."""
+        return self._own_reading
+
+    def own_usage(self, *, source: str) -> Usage | None:
+        """What our own calls did lately, for other processes; None if nothing is new."""
+        return self._log.usage(
+            deployment=self.deployment, source=source, now=self._clock.now(), ours=True
+        )
+
+    def verdict(self, *, hub: str) -> Verdict:
+        """What a call of no size would be told now."""
+        turn = self._turns.of(hub)
+        if not turn.ours:
+            return Wait(turn.why, closed=False, retry_at=None)
+        return self._ask(0.0, "normal", self._clock.now())
+
+    # --- what becomes of permits ------------------------------------------------------------------
+
+    def ended(self, permit: Permit, ending: Ending) -> None:
+        """A permit of ours has ended; nobody else calls this."""
+        now = self._clock.now()
+        self._permits.ended()
+        self._controller.ended(now=now, reserved=permit.work, used=ending.used)
+        self._log.ended(now=now, reserved=permit.work, used=ending.used, refused=ending.refused)
+        if ending.answered:
+            self._breaker.answered()
+        elif ending.trouble is not None:
+            self._breaker.failed(now=now, why=ending.trouble)
+        self._pump()
+
+    # --- parts ------------------------------------------------------------------------------------
+
+    async def _stand(self, waiter: _Waiter) -> Permit | str:
+        """Wait for a permit, for as long as there is patience."""
+        again = self._look_at(waiter, self._clock.monotonic())
+        if again is None:
+            self._pump()  # who stood behind it may pass
+            return await waiter.passed
+        self._standing[waiter] = None
+        self._watch.within(again)
+        try:
+            return await waiter.passed
+        finally:
+            self._standing.pop(waiter, None)
+
+    def _look(self) -> float | None:
+        """Let go who has stood here too long; in how many seconds the next one may have."""
+        now = self._clock.monotonic()
+        looks = [self._look_at(waiter, now) for waiter in self._standing if not waiter.gone]
+        if None in looks:
+            # who stood behind them may pass; later, so that this looks again whatever comes of it
+            asyncio.get_running_loop().call_soon(self._pump)
+        return min((again for again in looks if again is not None), default=None)
+
+    def _look_at(self, waiter: _Waiter, now: float) -> float | None:
+        turn = self._turns.of(waiter.hub)
+        left, again = waiter.patience.left(
+            came=waiter.came,
+            now=now,
+            ours=turn.ours,
+            turn_since=turn.since,
+            closed_since=self._closed_since,
+        )
+        if left > 0:
+            return again
+        waiter.passed.set_result(self._why if turn.ours else turn.why)
+        return None
+
+    def _next(self) -> tuple[str, _Waiter] | None:
+        """Of those whose turn is ours, one who overtakes, else who came first."""
+        best: tuple[bool, int, str, _Waiter] | None = None
+        for hub, line in self._lines.items():
+            waiter = line.first()
+            if waiter is None or not self._turns.of(hub).ours:
+                continue
+            candidate = (not line.overtaking, waiter.number, hub, waiter)
+            if best is None or candidate[:2] < best[:2]:
+                best = candidate
+        return None if best is None else (best[2], best[3])
+
+    def _pump(self) -> None:
+        while (chosen := self._next()) is not None:
+            hub, waiter = chosen
+            now = self._clock.now()
+            verdict = self._ask(waiter.work, waiter.priority, now)
+            if isinstance(verdict, Wait):
+                self._blocked(verdict, now)
+                return
+            self._admit(hub, waiter, verdict, now)
+        self._closed_since = None
+
+    def _ask(self, work: float, priority: str, now: float) -> Verdict:
+        self._drop_lost_permits(now)
+        return self._breaker.ask(now=now, in_flight=self.in_flight) or self._controller.ask(
+            now=now, work=work, priority=priority
+        )
+
+    def _admit(self, hub: str, waiter: _Waiter, verdict: Admit, now: float) -> None:
+        self._closed_since = None
+        self._why = verdict.why
+        permit = Permit(self, waiter.work, at=now)
+        self._permits.add(permit)
+        self._admitted.append(self._clock.monotonic())
+        self._controller.sent(now=now, work=waiter.work)
+        self._log.sent(now=now, work=waiter.work)
+        waiter.passed.set_result(permit)
+        self._lines[hub].passed(waiter)
+
+    def _blocked(self, verdict: Wait, now: float) -> None:
+        self._why = verdict.why
+        if not verdict.closed:
+            self._closed_since = None
+        elif self._closed_since is None:
+            self._closed_since = self._clock.monotonic()
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if verdict.retry_at is not None:
+            delay = max(0.001, verdict.retry_at - now)
+            self._alarm = asyncio.get_running_loop().call_later(delay, self._pump)
+
+    def _drop_lost_permits(self, now: float) -> None:
+        """End permits that nobody will end: as used in full, so that nothing is given back."""
+        for permit in self._permits.lost(now):
+            self._controller.ended(now=now, reserved=permit.work, used=None)
+            self._log.ended(now=now, reserved=permit.work, used=None)

@@ -1,0 +1,12 @@
+"""Everything that can become known about a deployment, under one name."""
+
+from __future__ import annotations
+
+from ptu_optimizer.capacity.belief import Learned
+
+from .alert import Alert
+from .minute import Minute
+from .reading import Reading
+from .usage import Usage
+
+Signal = Reading | Minute | Usage | Alert | Learned

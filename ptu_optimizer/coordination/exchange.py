@@ -1,0 +1,255 @@
+"""What processes tell each other while they dispatch, through the container `capacity`.
+
+An output binding leaves only when a function ends, so what another process needs now is a small
+upsert through the SDK, at most one of each kind a second and deployment, and only when there is
+something new. Reading is one query a second for what has changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from ptu_optimizer.admission.gate import Gate
+from ptu_optimizer.capacity.belief import Learned
+from ptu_optimizer.capacity.signals.alert import Alert
+from ptu_optimizer.capacity.signals.minute import Minute
+from ptu_optimizer.capacity.signals.reading import InvalidReading, Reading
+from ptu_optimizer.capacity.signals.signal import Signal
+from ptu_optimizer.capacity.signals.usage import Usage
+from ptu_optimizer.clock import Clock
+from ptu_optimizer.errors import DependencyUnavailable
+from ptu_optimizer.ports.stores import CapacityStore
+from ptu_optimizer.requests.item import JsonObject
+from ptu_optimizer.telemetry import logger
+
+from .belief_publisher import BeliefReports
+from .lease_keeper import Leadership
+from .send_lease import RENEW_SECONDS
+
+_log = logger("exchange")
+
+READING_TTL_SECONDS = 600
+"""How long a reading stays in `capacity`: longer than any is believed."""
+
+USAGE_TTL_SECONDS = 60
+"""Windows of our own calls: a reader that missed them for so long finds them in the metric."""
+
+LEARNED_TTL_SECONDS = 86_400
+LEARNED_INTERVAL_SECONDS = 3.0
+"""How often the holder of a turn writes down what it has learned, for whoever is next."""
+
+OVERLAP_SECONDS = 2.0
+"""A record that is as old as the newest may have come after it, and clocks of a store's replicas
+differ a little."""
+
+FOLLOWED = ("lease", "learned", "alert", "minute")
+"""What a process reads that has not the turn; the rest is read when the turn comes."""
+
+HISTORY_SECONDS = 120.0
+"""How far back it then reads: to the end of the newest minute of the metric."""
+
+STOP_SECONDS = 5.0
+"""For one write, as a host ends; without it others wait until the turn runs out."""
+
+FOLLOWER_INTERVALS = 8
+"""Who has not the turn looks at so much longer intervals."""
+
+_SIGNALS: dict[str, Callable[[dict[str, Any]], Signal]] = {
+    "reading": Reading.from_record,
+    "minute": Minute.from_record,
+    "usage": Usage.from_record,
+    "alert": Alert.from_record,
+    "learned": Learned.from_record,
+}
+
+
+class CapacityExchange:
+    """Runs while at least one invocation of this process is inside `active`."""
+
+    def __init__(
+        self,
+        *,
+        gates: Mapping[str, Gate],
+        store: CapacityStore,
+        clock: Clock,
+        worker: str,
+        interval_seconds: float,
+    ) -> None:
+        self._clock = clock
+        self._interval = interval_seconds
+        self._links = [
+            _Link(
+                gate=gate,
+                store=store,
+                clock=clock,
+                worker=worker,
+                leadership=Leadership(gate=gate, store=store, clock=clock, worker=worker),
+            )
+            for gate in gates.values()
+        ]
+        self._running = 0
+        self._task: asyncio.Task[None] | None = None
+        self._wanted = asyncio.Event()
+        for gate in gates.values():
+            gate.on_wanted = self._wanted.set
+
+    @asynccontextmanager
+    async def active(self) -> AsyncIterator[None]:
+        """Exchange while at least one invocation of this process is inside."""
+        self._running += 1
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._loop())
+        try:
+            yield
+        finally:
+            self._running -= 1
+
+    async def stop(self) -> None:
+        """Leave the turn to others at once, before a host ends. Nobody may be inside any more."""
+        self._wanted.set()
+        if self._task is not None:
+            _, late = await asyncio.wait([self._task], timeout=STOP_SECONDS)
+            for task in late:
+                task.cancel()
+                await asyncio.wait([task])
+
+    async def _loop(self) -> None:
+        while self._running:
+            while self._running:
+                self._wanted.clear()
+                await self._each(_Link.once)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._until_next()):
+                        await self._wanted.wait()
+            # who comes in while we leave finds this task still there, and must not wait in vain
+            await self._each(_Link.leave)
+
+    async def _each(self, step: Callable[[_Link], Any]) -> None:
+        if len(self._links) == 1:
+            await self._one(step, self._links[0])  # most apps have one deployment
+        else:
+            await asyncio.gather(*(self._one(step, link) for link in self._links))
+
+    async def _one(self, step: Callable[[_Link], Any], link: _Link) -> None:
+        try:
+            await step(link)
+        except Exception as error:  # nobody awaits this task: it must not just end
+            _log.error("the exchange of capacity failed unexpectedly", exc_info=error)
+
+    def _until_next(self) -> float:
+        """The interval; sooner for a handover that is announced, later for who has not the turn."""
+        now = self._clock.now()
+        leads = any(link.is_busy for link in self._links)
+        interval = self._interval if leads else FOLLOWER_INTERVALS * self._interval
+        interval = min(interval, RENEW_SECONDS)  # a turn must be renewed, and its end be heard of
+        due = [at - now for link in self._links if (at := link.leadership.soonest()) is not None]
+        return max(0.01, min([interval, *due]))
+
+
+class _Link:
+    """The exchange of one deployment."""
+
+    def __init__(
+        self,
+        *,
+        gate: Gate,
+        store: CapacityStore,
+        clock: Clock,
+        worker: str,
+        leadership: Leadership,
+    ) -> None:
+        self.leadership = leadership
+        self._gate = gate
+        self._store = store
+        self._clock = clock
+        self._worker = worker
+        self._reports = BeliefReports(gate=gate, store=store, clock=clock, worker=worker)
+        self._since = 0.0
+        self._led = False
+        self._taken: dict[str, str] = {}
+        """Etag by id of what was taken in lately: reads overlap."""
+        self._sent: Reading | None = None
+        self._learned_at = float("-inf")
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether others wait for what we know: while we send, until our last call has ended."""
+        return self.leadership.leads or self._gate.in_flight > 0
+
+    async def once(self) -> None:
+        """Take in what is new, tell what is ours. A store that is away costs only freshness."""
+        try:
+            await self._read()
+            await self.leadership.step()
+            if self.leadership.leads and not self._led:
+                # what those who do not send leave out: all of it is needed from now on
+                self._since = max(0.0, self._since - HISTORY_SECONDS)
+                await self._read()
+            if self.leadership.leads:
+                self._gate.tick()
+            await self._send()
+            if self.leadership.leads:
+                await self._reports.tell()
+        except DependencyUnavailable as error:
+            _log.warning("capacity cannot be exchanged", extra={"reason": error.reason})
+
+    async def leave(self) -> None:
+        try:
+            await self._send()
+            await self.leadership.release()
+            await self._reports.take_back()
+        except DependencyUnavailable as error:
+            _log.warning("a turn cannot be given up", extra={"reason": error.reason})
+
+    async def _read(self) -> None:
+        self._led = self.leadership.leads
+        kinds = None if self._led else FOLLOWED
+        records = await self._store.changed(self._gate.deployment, since=self._since, kinds=kinds)
+        # a minute of the metric is understood by what is known of our own calls in it
+        for record in sorted(records, key=lambda record: record.get("type") == "minute"):
+            self._take(record)
+
+    def _take(self, record: JsonObject) -> None:
+        at, etag = float(record.get("_ts") or 0.0), str(record.get("_etag") or "")
+        if etag and self._taken.get(record["id"]) == etag:
+            return
+        self._since = max(self._since, at - OVERLAP_SECONDS)
+        if len(self._taken) > 1_000:
+            self._taken.clear()
+        self._taken[record["id"]] = etag
+        kind = str(record.get("type"))
+        if kind in ("lease", "candidate"):
+            self.leadership.take(record)
+        elif kind in _SIGNALS:
+            try:
+                signal = _SIGNALS[kind](record)
+            except InvalidReading as error:
+                _log.warning("an invalid signal is left out", extra={"reason": str(error)})
+                return
+            if getattr(signal, "source", "") != self._worker:
+                self._gate.observe(signal)
+
+    async def _send(self) -> None:
+        usage = self._gate.own_usage(source=self._worker)
+        if usage is not None:
+            await self._store.write(usage.record(ttl_seconds=USAGE_TTL_SECONDS))
+        reading = self._gate.own_reading()
+        if reading is not None and reading != self._sent:
+            record_id = f"reading:{reading.kind.value}:{self._worker}"
+            await self._store.write(
+                reading.record(record_id=record_id, ttl_seconds=READING_TTL_SECONDS)
+            )
+            self._sent = reading
+        now = self._clock.monotonic()
+        due = now - self._learned_at >= LEARNED_INTERVAL_SECONDS
+        if usage is not None and due and self.leadership.speaks:
+            learned = self._gate.learned()
+            if learned is not None:
+                self._learned_at = now
+                await self._store.write(
+                    learned.record(record_id="learned", ttl_seconds=LEARNED_TTL_SECONDS)
+                )

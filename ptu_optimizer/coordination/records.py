@@ -1,0 +1,90 @@
+"""The records of one deployment in `capacity`, sorted by what they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ptu_optimizer.capacity.belief import Learned
+from ptu_optimizer.capacity.signals.alert import Alert
+from ptu_optimizer.capacity.signals.minute import Minute
+from ptu_optimizer.capacity.signals.reading import InvalidReading, Reading
+from ptu_optimizer.capacity.signals.signal import Signal
+from ptu_optimizer.capacity.signals.usage import Usage
+from ptu_optimizer.operator_views.replay import Recorded
+from ptu_optimizer.requests.item import JsonObject
+from ptu_optimizer.telemetry import logger
+
+from .belief_report import BeliefReport
+from .send_lease import LEASE_SECONDS, Lease
+
+_log = logger("capacity")
+
+STORE_CLOCK_SECONDS = 2.0
+"""The store's times are whole seconds, and its clock is not ours."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HeldLease:
+    """A lease as it lies in the store."""
+
+    lease: Lease
+    written_at: float | None
+    """By the store's clock, if it says so."""
+
+    def is_held(self, *, now: float) -> bool:
+        """Whether its holder has renewed it in time, as far as two clocks can tell."""
+        age = 0.0 if self.written_at is None else now - self.written_at
+        return bool(self.lease.holder) and age <= LEASE_SECONDS + STORE_CLOCK_SECONDS
+
+
+class Records:
+    """What makes no sense is left out: a record of another version goes away by itself."""
+
+    def __init__(self) -> None:
+        self.reports: list[BeliefReport] = []
+        self.leases: list[HeldLease] = []
+        self.alerts: list[Alert] = []
+        self.learned: Learned | None = None
+        self.signals: list[Recorded] = []
+        """Everything that a controller can be told, alerts and what was learned included."""
+
+    def take(self, record: JsonObject) -> None:
+        try:
+            self._take(record)
+        except (InvalidReading, KeyError, TypeError, ValueError) as error:
+            _log.warning(
+                "a record of capacity makes no sense",
+                extra={"id": record.get("id"), "reason": str(error)},
+            )
+
+    def told(self, *, now: float) -> list[BeliefReport]:
+        """The words of those who are dispatching."""
+        return [one for one in self.reports if one.is_fresh(now=now)]
+
+    def _take(self, record: JsonObject) -> None:
+        written_at = None if record.get("_ts") is None else float(record["_ts"])
+        signal: Signal
+        match record["type"]:
+            case "belief":
+                self.reports.append(BeliefReport.from_record(record))
+                return
+            case "lease":
+                self.leases.append(
+                    HeldLease(lease=Lease.from_record(record), written_at=written_at)
+                )
+                return
+            case "alert":
+                signal = Alert.from_record(record)
+                self.alerts.append(signal)
+            case "learned":
+                signal = Learned.from_record(record)
+                self.learned = signal
+            case "reading":
+                signal = Reading.from_record(record)
+            case "minute":
+                signal = Minute.from_record(record)
+            case "usage":
+                signal = Usage.from_record(record)
+            case _:
+                return
+        self.signals.append(Recorded(signal, written_at))

@@ -1,0 +1,147 @@
+"""Taking an alert in: written before it is answered, since a metric alert fires only once.
+
+What an action group may repeat is answered 503: it tries again up to five times within 75 s, then
+calls nobody for 15 minutes (Microsoft, "Action groups: Webhook retry behavior").
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Mapping, Sequence
+
+import orjson
+
+from ptu_optimizer.capacity.signals.alert import Alert, merge
+from ptu_optimizer.capacity.signals.alert_matching import MAX_TEXT_CHARS, Ignored, alert_on, concern
+from ptu_optimizer.capacity.signals.alert_schema import (
+    CommonAlert,
+    Criterion,
+    NotTheSchema,
+    parse_alert,
+)
+from ptu_optimizer.capacity.signals.reading import InvalidReading
+from ptu_optimizer.clock import Clock
+from ptu_optimizer.errors import AppError, DependencyUnavailable, unavailable
+from ptu_optimizer.ports.stores import CapacityStore
+from ptu_optimizer.requests.item import JsonObject
+from ptu_optimizer.telemetry import logger
+
+_log = logger("alerts")
+
+MAX_BODY_BYTES = 256 * 1024
+"""The most that an alert in the common schema has ("Common alert schema")."""
+WRITE_SECONDS = 6.0
+"""For all writes of a delivery. An action group waits for ten seconds ("Action groups" said so
+until 2023), and verifying a token may take some of them."""
+MAX_SWAPS = 5
+"""Tries to write one record that others write too. Deliveries of one alert are few."""
+KEPT_SECONDS = 3_600
+"""How long a record outlives its expiry: a late delivery must still meet what it is older than."""
+
+
+class Alerts:
+    def __init__(
+        self,
+        *,
+        store: CapacityStore,
+        deployments: Sequence[str],
+        resource_id: str,
+        expiry_seconds: float,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._deployments = deployments
+        self._resource_id = resource_id
+        self._expiry = expiry_seconds
+        self._clock = clock
+
+    async def take(self, raw: bytes) -> JsonObject:
+        """What became of one delivery. Raises AppError."""
+        said = _parse(raw)
+        about = concern(said, deployments=self._deployments, resource_id=self._resource_id)
+        if isinstance(about, Ignored):
+            rule = said.essentials.alert_rule[:MAX_TEXT_CHARS]
+            _log.info("an alert is ignored", extra={"rule": rule, "why": about.why})
+            return {"status": "ignored", "why": about.why}
+        alerts = await self._write_all(said, about)
+        for alert in alerts:
+            _log.info(
+                "an alert is recorded",
+                extra={
+                    "deployment": alert.deployment,
+                    "rule": alert.rule,
+                    "state": alert.state.value,
+                },
+            )
+        return {
+            "status": "recorded",
+            "deployments": {alert.deployment: alert.state.value for alert in alerts},
+        }
+
+    async def _write_all(self, said: CommonAlert, about: Mapping[str, Criterion]) -> list[Alert]:
+        now = self._clock.now()
+        delivered = [
+            alert_on(deployment, criterion, said=said, now=now, expiry_seconds=self._expiry)
+            for deployment, criterion in about.items()
+        ]
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                return await asyncio.gather(*map(self._write, delivered))
+        except (DependencyUnavailable, TimeoutError) as error:
+            reason = str(error) or f"not within {WRITE_SECONDS:g} s"
+            _log.warning("an alert cannot be written", extra={"reason": reason})
+            raise unavailable(
+                "The alert could not be written. Deliver it again.", code="dependency_unavailable"
+            ) from None
+
+    async def _write(self, delivered: Alert) -> Alert:
+        """The alert as it is after this delivery. Raises DependencyUnavailable, AppError."""
+        for _ in range(MAX_SWAPS):
+            stored, etag = await self._stored(delivered)
+            merged = merge(stored, delivered)
+            if merged == stored:
+                return merged
+            record = merged.record(ttl_seconds=math.ceil(self._expiry) + KEPT_SECONDS)
+            if await self._store.swap(record, etag=etag):
+                return merged
+        raise unavailable(
+            "Other deliveries of this alert are being written. Deliver it again.",
+            code="alert_contended",
+        )
+
+    async def _stored(self, alert: Alert) -> tuple[Alert | None, str | None]:
+        """The record of the same alert, and its etag; one that makes no sense is written over."""
+        for record in await self._store.changed(alert.deployment, since=0.0):
+            if record["id"] == alert.record_id:
+                try:
+                    return Alert.from_record(record), record["_etag"]
+                except InvalidReading as error:
+                    _log.warning("an invalid alert is replaced", extra={"reason": str(error)})
+                    return None, record["_etag"]
+        return None, None
+
+
+def too_large() -> AppError:
+    return AppError(
+        f"The body is larger than {MAX_BODY_BYTES} bytes, the most that an alert has.",
+        status=413,
+        code="body_too_large",
+    )
+
+
+def _parse(raw: bytes) -> CommonAlert:
+    if len(raw) > MAX_BODY_BYTES:
+        raise too_large()
+    try:
+        return parse_alert(orjson.loads(raw))
+    except orjson.JSONDecodeError as error:
+        raise AppError(f"The body is not JSON: {error}", status=400, code="invalid_json") from None
+    except NotTheSchema as error:
+        _log.warning("an alert is refused", extra={"why": str(error)})
+        raise AppError(
+            f"The body is no alert in Azure Monitor's common alert schema: {error}.",
+            status=400,
+            param=error.path or None,
+            code="invalid_alert",
+        ) from None

@@ -1,0 +1,247 @@
+"""The dispatcher: a delivered batch of one partition in, every event dealt with, a report out.
+
+It decodes, writes result events first, and hands every request to its handler. What one event does
+never takes its neighbours along; what cannot be kept safe raises at the end, so that the trigger's
+retry policy brings the batch again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ptu_optimizer.backends.tokens import TokenEstimator
+from ptu_optimizer.clock import Clock
+from ptu_optimizer.coordination.exchange import CapacityExchange
+from ptu_optimizer.errors import DependencyUnavailable
+from ptu_optimizer.ports.hubs import DeliveredEvent, Delivery, Report
+from ptu_optimizer.ports.stores import Publisher, PublishFailed
+from ptu_optimizer.requests.bodies import Inputs
+from ptu_optimizer.requests.envelope import NudgeEvent, ResultEvent, UndecodableEvent, decode
+from ptu_optimizer.requests.id_keys import Ids
+from ptu_optimizer.requests.ids import ForgedId
+from ptu_optimizer.requests.item import JsonObject
+from ptu_optimizer.requests.ledger.ledger import Ledger
+from ptu_optimizer.requests.ledger.outcomes import OutcomeHasNoPlace, OutcomeWriter
+from ptu_optimizer.requests.ledger.timing import Timing
+from ptu_optimizer.requests.status.flow_reports import FlowReports
+from ptu_optimizer.requests.urgency import Urgency
+from ptu_optimizer.telemetry import logger
+
+from .attempt import Attempts
+from .delivered_request import InHand, Invocation
+from .delivery_progress import FULL_BATCH_EVENTS
+from .handler import RequestHandler
+from .rescheduling import PublishedMemory, Rescheduler
+from .route import Lane
+
+_log = logger("dispatcher")
+
+_Task = asyncio.Task[Exception | None]
+
+
+class Dispatcher:
+    def __init__(
+        self,
+        *,
+        ids: Ids,
+        lanes: Mapping[str, Lane],
+        attempts: Attempts,
+        outcomes: OutcomeWriter,
+        ledger: Ledger,
+        inputs: Inputs,
+        estimator: TokenEstimator,
+        publisher: Publisher,
+        memory: PublishedMemory,
+        exchange: CapacityExchange,
+        clock: Clock,
+        timing: Timing,
+        urgency: Urgency,
+        flows: FlowReports,
+        worker: str,
+    ) -> None:
+        self._ids = ids
+        self._outcomes = outcomes
+        self._estimator = estimator
+        self._publisher = publisher
+        self._memory = memory
+        self._exchange = exchange
+        self._trails: set[asyncio.Task[None]] = set()
+        self._late: list[JsonObject] = []
+        """Annotations of calls that outlived their batch."""
+        self._flows = flows
+        self._clock = clock
+        self._timing = timing
+        self._handler = RequestHandler(
+            lanes=lanes,
+            attempts=attempts,
+            outcomes=outcomes,
+            ledger=ledger,
+            inputs=inputs,
+            estimator=estimator,
+            memory=memory,
+            clock=clock,
+            timing=timing,
+            urgency=urgency,
+            flows=flows,
+            worker=worker,
+        )
+
+    async def dispatch(self, delivery: Delivery) -> Report:
+        """Deal with every event of a batch.
+
+        Raises OutcomeHasNoPlace or PublishFailed when an outcome, or a re-scheduled copy, found no
+        place in its budget, and DependencyUnavailable when it cannot be known which ids are
+        genuine: the batch must then be delivered again.
+        """
+        invocation = Invocation(
+            delivery=delivery,
+            report=Report(),
+            rescheduler=Rescheduler(
+                publisher=self._publisher,
+                memory=self._memory,
+                clock=self._clock,
+                timing=self._timing,
+            ),
+            until=self._clock.monotonic() + self._timing.invocation_budget,
+        )
+        await self._estimator.ready()
+        async with self._exchange.active(), self._flows.active():
+            requests = await self._results_first(invocation)
+            tasks = [self._begin(request) for request in requests]
+            try:
+                if len(delivery.events) >= FULL_BATCH_EVENTS:
+                    await invocation.progress.moved_on()
+                elif tasks:
+                    await asyncio.wait(tasks)
+                await invocation.rescheduler.flushed()
+            except asyncio.CancelledError:  # a batch that is given up takes its requests along
+                await _give_up(tasks)
+                raise
+        trailing = [task for task in tasks if not task.done()]
+        if trailing:
+            self._trail(invocation, trailing)
+        for failure in (task.result() for task in tasks if task.done()):
+            if failure is not None:
+                raise failure
+        report = invocation.report
+        report.annotations += self._late
+        self._late = []
+        if delivery.events:
+            report.positions.append(delivery.position(now=self._clock.now()))
+        return report
+
+    async def settled(self) -> Report:
+        """Wait for the calls that outlived their batches; what they leave behind.
+
+        For a host that stops in good order. One that does not ask loses nothing: the leases of
+        such calls end, and the sweep finds their requests.
+        """
+        while self._trails:
+            await asyncio.wait(set(self._trails))
+        left = Report(annotations=self._late)
+        self._late = []
+        return left
+
+    async def leave(self) -> None:
+        """Give up whatever is still under way and hand the turn on, before a host ends."""
+        await _give_up(self._trails)
+        await self._flows.stop()
+        await self._exchange.stop()
+
+    def _begin(self, request: InHand) -> _Task:
+        progress, request_id = request.invocation.progress, request.event.request_id
+        progress.begins(request_id)
+        task = asyncio.create_task(self._guarded(request))
+        task.add_done_callback(lambda _: progress.done(request_id))
+        return task
+
+    def _trail(self, invocation: Invocation, tasks: Sequence[_Task]) -> None:
+        """Let calls go on whose batch has returned; what they leave behind is the next one's."""
+        trail = asyncio.create_task(self._trailing(invocation, tasks))
+        self._trails.add(trail)
+        trail.add_done_callback(self._trails.discard)
+
+    async def _trailing(self, invocation: Invocation, tasks: Sequence[_Task]) -> None:
+        known = len(invocation.report.annotations)
+        async with self._exchange.active(), self._flows.active():
+            failures = list(filter(None, await asyncio.gather(*tasks)))
+            try:
+                await invocation.rescheduler.flushed()
+            except PublishFailed as error:
+                failures.append(error)
+        for failure in failures:
+            # their batch is gone: the sweep finds them when their leases have ended
+            _log.error("a call that outlived its batch left no outcome", exc_info=failure)
+        self._late += invocation.report.annotations[known:]
+
+    async def _results_first(self, invocation: Invocation) -> list[InHand]:
+        """Decode, and write result events before any take-over behind them can be decided (5)."""
+        requests: list[InHand] = []
+        results: list[ResultEvent] = []
+        for delivered in invocation.delivery.events:
+            try:
+                event = decode(delivered.raw)
+                if isinstance(event, NudgeEvent):
+                    continue
+                group = (await self._ids.request(event.request_id)).group
+                if isinstance(event, ResultEvent):
+                    event.outcome()
+            except (UndecodableEvent, ForgedId) as error:
+                reason = f"forged id: {error}" if isinstance(error, ForgedId) else str(error)
+                self._put_aside(delivered, reason, invocation)
+                continue
+            if self._clock.now() >= group.ends_at:
+                _log.info("an event outlived its group", extra={"group": group.text})
+            elif isinstance(event, ResultEvent):
+                results.append(event)
+            else:
+                requests.append(
+                    InHand(event=event, delivered=delivered, group=group, invocation=invocation)
+                )
+        duplicates = await asyncio.gather(*map(self._outcomes.deliver, results))
+        invocation.report.annotations.extend(filter(None, duplicates))
+        return _newest_copies(requests)
+
+    def _put_aside(self, delivered: DeliveredEvent, reason: str, invocation: Invocation) -> None:
+        delivery = invocation.delivery
+        _log.warning(
+            "an event is put aside as a dead letter",
+            extra={"hub": delivery.hub, "sequence_number": delivered.sequence_number},
+        )
+        record = delivery.dead_letter(delivered, reason, now=self._clock.now())
+        invocation.report.dead_letters.append(record)
+
+    async def _guarded(self, request: InHand) -> Exception | None:
+        """One request; an exception that must keep the batch is returned, others re-schedule."""
+        event = request.event
+        try:
+            await self._handler.handle(request)
+        except (OutcomeHasNoPlace, PublishFailed, DependencyUnavailable) as error:
+            return error
+        except Exception:
+            _log.exception("an event failed unexpectedly", extra={"request": event.request_id})
+            self._handler.reschedule(request, slot=event.slot, why="an internal error")
+        return None
+
+
+async def _give_up(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    given_up = set(tasks)
+    for task in given_up:
+        task.cancel()
+    await asyncio.gather(*given_up, return_exceptions=True)
+
+
+def _newest_copies(requests: Sequence[InHand]) -> list[InHand]:
+    """Copies of a request that meet in a batch become one (10): the newest speaks for all."""
+    newest: dict[str, InHand] = {}
+    for request in requests:
+        known = newest.get(request.event.request_id)
+        if known is None or _age(request) >= _age(known):
+            newest[request.event.request_id] = request
+    return list(newest.values())
+
+
+def _age(request: InHand) -> tuple[int, int, float]:
+    return request.event.deferrals, request.event.slot, request.delivered.enqueued_at

@@ -1,0 +1,181 @@
+"""What travels on the hubs: a request's envelope, or an outcome that the store could not take.
+
+JSON, version 1. A small body travels in the event; a large one is referred to by its place in the
+group record or in the group's blob.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from ptu_optimizer.requests.ledger.slots import Slot
+
+from .item import Item, JsonObject, Priority, Spillover
+
+REQUESTS = "requests"
+"""Bulk: first in, first out per partition."""
+REQUESTS_SOON = "requests-soon"
+"""What must overtake: high priority, or a deadline that is near."""
+REQUESTS_LATER = "requests-later"
+"""What is re-scheduled, so that what is not due never blocks what is."""
+HUBS = (REQUESTS, REQUESTS_SOON, REQUESTS_LATER)
+
+MAX_REASON_CHARS = 500
+"""A reason goes into a dead letter beside the event itself, which may be 1 MB; an item takes 2."""
+
+
+class UndecodableEvent(ValueError):
+    """The event is not one of ours; the message says why, without its content."""
+
+
+class BlobRange(BaseModel):
+    """Where one item's record lies in its group's blob, in bytes."""
+
+    model_config = ConfigDict(frozen=True)
+    offset: Annotated[int, Field(ge=0)]
+    length: Annotated[int, Field(gt=0)]
+
+
+class RequestEvent(BaseModel):
+    """A request on its way. `slot` is the ledger slot it may create next (LEDGER.md 1)."""
+
+    model_config = ConfigDict(frozen=True)
+    v: Literal[1] = 1
+    kind: Literal["request"] = "request"
+    request_id: str
+    slot: Annotated[int, Field(ge=1)] = 1
+    deferrals: Annotated[int, Field(ge=0)] = 0
+    not_before: float | None = None
+    why: str | None = None
+    """Why it was re-scheduled: told, never decided upon."""
+    deadline: float
+    deployment: str
+    priority: Priority = Priority.NORMAL
+    custom_id: str | None = None
+    metadata: dict[str, str] | None = None
+    spillover: Spillover = Spillover.NEVER
+    body: JsonObject | None = None
+    blob: BlobRange | None = None
+    """Absent with `body` absent: the item is in the group record itself."""
+
+    def encode(self) -> bytes:
+        said = {
+            name: value
+            for name, value in self.__dict__.items()
+            if value is not None and value is not Spillover.NEVER
+        }
+        return orjson.dumps(said, _to_json)
+
+    def rescheduled(
+        self, *, slot: int, not_before: float | None, why: str | None = None
+    ) -> RequestEvent:
+        """The copy that is published when this one has to wait."""
+        return self.model_copy(
+            update={
+                "slot": slot,
+                "not_before": not_before,
+                "why": None if why is None else why[:MAX_REASON_CHARS],
+                "deferrals": self.deferrals + 1,
+            }
+        )
+
+
+class ResultEvent(BaseModel):
+    """An outcome that could not be written in its budget: written on delivery, never paid again."""
+
+    model_config = ConfigDict(frozen=True)
+    v: Literal[1] = 1
+    kind: Literal["result"] = "result"
+    request_id: str
+    record: JsonObject
+    """The outcome slot as it goes into `requests`, with the claim token of its attempt."""
+
+    def outcome(self) -> Slot:
+        """The slot of its record. Raises UndecodableEvent if that is no outcome of this request,
+        whose id is known to be genuine: it would hold its partition for as long as its group lives.
+        """
+        try:
+            slot = Slot.from_record(self.record)
+            expected = slot.record(ends_at=0, now=0)
+            fits = all(self.record[name] == expected[name] for name in ("id", "slice"))
+        except (KeyError, TypeError, ValueError):
+            raise UndecodableEvent("record: is no slot") from None
+        if not fits or slot.request_id != self.request_id or not slot.kind.is_outcome:
+            raise UndecodableEvent("record: is no outcome of this request")
+        return slot
+
+    def encode(self) -> bytes:
+        return orjson.dumps(self.__dict__)
+
+
+class NudgeEvent(BaseModel):
+    """Says nothing: its handling moves a partition's position on (LEDGER.md 11)."""
+
+    model_config = ConfigDict(frozen=True)
+    v: Literal[1] = 1
+    kind: Literal["nudge"] = "nudge"
+
+    def encode(self) -> bytes:
+        return orjson.dumps(self.__dict__)
+
+
+Event = RequestEvent | ResultEvent | NudgeEvent
+_EVENT: TypeAdapter[Event] = TypeAdapter(
+    Annotated[RequestEvent | ResultEvent | NudgeEvent, Field(discriminator="kind")]
+)
+
+
+def decode(raw: bytes) -> Event:
+    """Raises UndecodableEvent."""
+    try:
+        return _EVENT.validate_python(orjson.loads(raw))
+    except orjson.JSONDecodeError as error:
+        raise UndecodableEvent(f"not JSON: {error}") from None
+    except ValidationError as error:
+        raise UndecodableEvent(_reasons(error)) from None
+
+
+def _reasons(error: ValidationError) -> str:
+    reasons: list[str] = []
+    for entry in error.errors(include_url=False, include_input=False, include_context=False)[:10]:
+        place = ".".join(map(str, entry["loc"])) or "event"
+        if entry["type"].startswith("union_tag"):
+            reasons.append(f"{place}: kind should be request, result or nudge")
+        else:
+            reasons.append(f"{place}: {entry['msg']}")
+    return "; ".join(reasons)[:MAX_REASON_CHARS]
+
+
+def first_event(
+    request_id: str, item: Item, *, inline: bool, blob: BlobRange | None = None
+) -> RequestEvent:
+    """The event that intake (or the sweep) publishes for an item. Trusted input: not validated."""
+    return RequestEvent.model_construct(
+        request_id=request_id,
+        deadline=item.deadline,
+        deployment=item.deployment,
+        priority=item.priority,
+        custom_id=item.custom_id,
+        metadata=None if item.metadata is None else dict(item.metadata),
+        spillover=item.spillover,
+        body=item.body if inline else None,
+        blob=None if inline else blob,
+    )
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump()
+    raise TypeError(type(value).__name__)
+
+
+def encode_inline(request_id: str, line: bytes) -> bytes:
+    """The encoded first event of a small item, spliced from the line that the item is stored as.
+
+    The same as `first_event(…, inline=True).encode()`, but no body is serialized a second time:
+    that is what intake would spend its time on.
+    """
+    return b'{"v":1,"kind":"request","request_id":"' + request_id.encode() + b'",' + line[1:]

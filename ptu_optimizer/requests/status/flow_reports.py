@@ -1,0 +1,119 @@
+"""What this process tells of how fast its requests come to their deployments.
+
+One small record per hub and deployment in `capacity`, at most every 3 s while it dispatches, and
+only if something has moved. `GET /requests/{id}` makes its projection of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from ptu_optimizer.clock import Clock
+from ptu_optimizer.errors import DependencyUnavailable
+from ptu_optimizer.ports.stores import CapacityStore
+from ptu_optimizer.requests.dispatch.delivered_request import InHand
+from ptu_optimizer.requests.ids import GroupId
+from ptu_optimizer.telemetry import logger
+
+from .flow import FlowMeter, Place
+
+_log = logger("flow")
+
+INTERVAL_SECONDS = 3.0
+TTL_SECONDS = 300
+"""Longer than a flow is believed."""
+
+
+class Passing:
+    """One request in hand, which leaves the gate once, whatever it does afterwards."""
+
+    def __init__(self, meter: FlowMeter, request: InHand, clock: Clock) -> None:
+        self._meter = meter
+        self._request = request
+        self._clock = clock
+        self._has_left = False
+
+    def left(self, *, started: bool) -> None:
+        """To be called, or to be re-scheduled."""
+        if self._has_left:
+            return
+        self._has_left = True
+        request, now = self._request, self._clock.now()
+        self._meter.left(
+            place_of(request.group, request.event.request_id),
+            now=now,
+            started=started,
+            round_seconds=now - request.delivered.enqueued_at,
+        )
+
+
+class FlowReports:
+    def __init__(self, *, store: CapacityStore, clock: Clock, worker: str) -> None:
+        self._store = store
+        self._clock = clock
+        self._worker = worker
+        self._meters: dict[tuple[str, str], FlowMeter] = {}
+        self._told: dict[tuple[str, str], int] = {}
+        self._running = 0
+        self._task: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def in_hand(self, request: InHand) -> Iterator[Passing]:
+        """While a request is handled."""
+        meter = self._meters.setdefault((request.event.deployment, request.hub), FlowMeter())
+        meter.took(now=self._clock.now())
+        try:
+            yield Passing(meter, request, self._clock)
+        finally:
+            meter.done(now=self._clock.now())
+
+    @asynccontextmanager
+    async def active(self) -> AsyncIterator[None]:
+        """Tell while at least one invocation of this process is inside."""
+        self._running += 1
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._loop())
+        try:
+            yield
+        finally:
+            self._running -= 1
+
+    async def stop(self) -> None:
+        """Tell nothing more, before a host ends: what was told lives for minutes."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _loop(self) -> None:
+        while self._running:
+            await self._clock.sleep(INTERVAL_SECONDS)
+            try:
+                await self.tell()
+            except DependencyUnavailable as error:
+                _log.warning("the flow of requests cannot be told", extra={"reason": error.reason})
+            except Exception:  # nobody awaits this task: it must not just end
+                _log.exception("the flow of requests failed unexpectedly")
+
+    async def tell(self) -> None:
+        """Write what has moved since it was last written. Raises DependencyUnavailable."""
+        for key, meter in list(self._meters.items()):  # others join while one is written
+            changes = meter.changes
+            if changes == self._told.get(key, 0):
+                continue
+            deployment, hub = key
+            flow = meter.flow(hub=hub, worker=self._worker, now=self._clock.now())
+            if flow is not None:
+                await self._store.write(flow.record(deployment=deployment, ttl_seconds=TTL_SECONDS))
+            self._told[key] = changes
+
+
+def place_of(group: GroupId, request_id: str) -> Place:
+    """Of an id that is known to be genuine."""
+    return Place(
+        accepted_at=group.created_at,
+        group=group.text,
+        index=int(request_id.rpartition("-")[2]),
+        count=group.count,
+    )

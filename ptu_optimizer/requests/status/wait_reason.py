@@ -1,0 +1,49 @@
+"""Why a request waits, and what its outcome says if it waited too long. Pure.
+
+The reasons are those that admission gave; they stand in released slots and in deferrals, whichever
+came last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ptu_optimizer.requests.item import JsonObject
+from ptu_optimizer.requests.ledger.slots import Kind, Slot
+
+QUEUED_WHY = "in its hub, behind what came before it"
+LOST_WHY = "its worker was lost; it is taken over"
+
+
+def reason(top: Slot | None, deferral: Mapping[str, Any] | None) -> tuple[str, float | None]:
+    """Why it waits, and not before when (epoch seconds) it is tried again, if that is known.
+
+    `top` is the head of its slots and no outcome; `deferral` the annotation of its last copy.
+    """
+    if top is not None and top.kind is Kind.RELEASED and top.at >= (deferral or {}).get("at", 0):
+        return str(top.details.get("why") or "released"), top.not_before
+    if deferral is not None:
+        return str(deferral.get("why") or "re-scheduled"), deferral.get("not_before")
+    if top is not None and top.kind is Kind.ATTEMPT:
+        return LOST_WHY, None
+    return QUEUED_WHY, None
+
+
+def deadline_exceeded(*, why: str, attempted: bool, spillover: str | None = None) -> JsonObject:
+    """The error of an expired request. `why` it waited last; `spillover`: what came of that, if its
+    policy asked for it."""
+    message = (
+        "The deadline passed after attempts that had to be given up"
+        if attempted
+        else "The deadline passed before there was room for this request"
+    )
+    message += f". Why it waited last: {why}."
+    if spillover is not None:
+        message += f" Spillover: {spillover}."
+    return {
+        "message": message,
+        "type": "expired_error",
+        "param": "deadline",
+        "code": "deadline_exceeded",
+    }

@@ -1,0 +1,169 @@
+"""What the sweep publishes again, and what it has to read for that: once per slice and round."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+from ptu_optimizer.clock import Clock
+from ptu_optimizer.errors import DependencyUnavailable
+from ptu_optimizer.ports.stores import Created, GroupStore, LedgerStore, Publisher, PublishFailed
+from ptu_optimizer.requests.bodies import Inputs, PackedInputs
+from ptu_optimizer.requests.dispatch.rescheduling import publish_again
+from ptu_optimizer.requests.envelope import RequestEvent, first_event
+from ptu_optimizer.requests.ids import GroupId
+from ptu_optimizer.requests.item import Item, JsonObject
+from ptu_optimizer.requests.ledger.slots import Kind, Slot, head, is_slot
+from ptu_optimizer.telemetry import logger
+
+_log = logger("sweep")
+
+LOST = "sweep"
+"""Marks of rounds in which what had lost its event was published again."""
+LEAVING = "leaving"
+"""Marks of rounds in which what may spill over was taken out of a backlog."""
+
+
+@dataclass(slots=True)
+class Slice:
+    """What the records of one slice say, request by request."""
+
+    slice_id: str
+    slots: dict[str, list[Slot]] = field(default_factory=dict)
+    deferrals: dict[str, JsonObject] = field(default_factory=dict)
+    """The annotation of each request's last copy."""
+    marks: Mapping[str, list[float]] = field(default_factory=lambda: {LOST: [], LEAVING: []})
+    """When rounds of each kind were."""
+
+    def top(self, request_id: str) -> Slot | None:
+        return head(self.slots.get(request_id, ()))
+
+    def deferred_at(self, request_id: str) -> float:
+        """0 if it never was."""
+        at: float = self.deferrals.get(request_id, {}).get("at", 0.0)
+        return at
+
+    def handled_at(self, request_id: str) -> float:
+        """When it surely was in somebody's hands; 0 if that is not known."""
+        top = self.top(request_id)
+        return max(self.deferred_at(request_id), top.at if top is not None else 0.0)
+
+    def last_known_publication(self, request_id: str, group_published: float) -> float:
+        """The latest time at which an event of the request was surely, or maybe, published."""
+        top = self.top(request_id)
+        if top is not None and top.kind is Kind.ATTEMPT and top.enqueued_at > 0.0:
+            # the event that it came from, and what was published since, if anything was
+            since = [mark for mark in self.marks[LOST] if mark >= top.at]
+            return max(top.enqueued_at, self.deferred_at(request_id), *since)
+        return max(group_published, self.handled_at(request_id), *self.marks[LOST])
+
+
+@dataclass(kw_only=True, slots=True)
+class GroupWork:
+    """A group under the sweep; its inputs are read when something needs them."""
+
+    group: GroupId
+    record: JsonObject
+    packed: PackedInputs | None = None
+    look_at: float = float("inf")
+    """When one of its requests has to be looked at for a reason of its own."""
+
+
+class Republisher:
+    def __init__(
+        self,
+        *,
+        groups: GroupStore,
+        store: LedgerStore,
+        inputs: Inputs,
+        publisher: Publisher,
+        clock: Clock,
+    ) -> None:
+        self._groups = groups
+        self._store = store
+        self._inputs = inputs
+        self._publisher = publisher
+        self._clock = clock
+
+    async def read(self, slice_id: str) -> Slice:
+        """Raises DependencyUnavailable."""
+        known = Slice(slice_id)
+        async for record in self._store.slice(slice_id):
+            if is_slot(record):
+                slot = Slot.from_record(record)
+                known.slots.setdefault(slot.request_id, []).append(slot)
+            elif record.get("type") == "deferral":
+                known.deferrals[record["request_id"]] = record
+            elif record.get("type") in known.marks:
+                known.marks[record["type"]].append(record["at"])
+        return known
+
+    async def item(self, work: GroupWork, index: int) -> Item:
+        """Raises InputMissing, DependencyUnavailable."""
+        return Item.from_record(orjson.loads((await self._packed(work)).lines[index]))
+
+    async def event(self, work: GroupWork, index: int, known: Slice) -> RequestEvent:
+        """The event that a request should have. Raises InputMissing, DependencyUnavailable."""
+        packed = await self._packed(work)
+        request_id = work.group.request_id(index)
+        top = known.top(request_id)
+        slot = 1
+        if top is not None:
+            slot = top.n + 1 if top.kind is Kind.RELEASED else top.n
+        event = first_event(
+            request_id,
+            await self.item(work, index),
+            inline=packed.is_inline(index),
+            blob=packed.ranges[index],
+        )
+        deferrals = known.deferrals.get(request_id, {}).get("deferrals", -1) + 1
+        return event.model_copy(update={"slot": slot, "deferrals": deferrals})
+
+    async def publish(
+        self, work: GroupWork, events: Sequence[RequestEvent], known: Slice, *, kind: str, hub: str
+    ) -> int:
+        """Publish them if this round is ours; how many were. Raises DependencyUnavailable."""
+        now = self._clock.now()
+        mark: JsonObject = {
+            "id": f"{known.slice_id}:{kind}:{len(known.marks[kind])}",
+            "slice": known.slice_id,
+            "type": kind,
+            "at": now,
+            "requests": len(events),
+            "ttl": max(1, int(work.group.ends_at - now)),
+        }
+        if await self._store.create(mark) is not Created.CREATED:
+            return 0  # another sweep does this round, or nobody knows: the next round will
+        sent = len(events)
+        try:
+            await publish_again(self._publisher, hub, list(events))
+        except PublishFailed as error:
+            sent = error.sent
+            raise DependencyUnavailable("Event Hubs", error.reason) from None
+        finally:
+            group, count = work.group.text, len(events)
+            if kind == LOST:
+                _log.warning(
+                    "published again what had lost its event",
+                    extra={"group": group, "requests": count, "sent": sent},
+                )
+            else:
+                _log.info(
+                    "took what may spill over out of a backlog",
+                    extra={"group": group, "requests": count, "sent": sent},
+                )
+        return sent
+
+    async def _packed(self, work: GroupWork) -> PackedInputs:
+        """Raises InputMissing, DependencyUnavailable."""
+        if work.packed is None:
+            record = work.record
+            if not record["in_blob"]:
+                full = await self._groups.read(work.group.bucket, work.group.text)
+                if full is None:
+                    raise DependencyUnavailable("Cosmos DB", "a group record is not visible")
+                record = full
+            work.packed = await self._inputs.all_items(work.group, record)
+        return work.packed
