@@ -14,8 +14,10 @@ from collections.abc import Callable
 from functools import cache, cached_property
 
 from ptu_optimizer.admission.gate import Gate
-from ptu_optimizer.capacity.control.controller import Controller, SlowDownLimits
+from ptu_optimizer.admission.gated_deployment import Lane
+from ptu_optimizer.capacity.control.controller import Controller
 from ptu_optimizer.capacity.control.level_controller import LevelController
+from ptu_optimizer.capacity.control.limits import SlowDownLimits
 from ptu_optimizer.capacity.control.pay_as_you_go import TOKENS, PayAsYouGo
 from ptu_optimizer.capacity.estimate.observer import LevelObserver
 from ptu_optimizer.capacity.signals.usage_events import UsageEvents
@@ -31,11 +33,10 @@ from ptu_optimizer.requests.bodies import Inputs
 from ptu_optimizer.requests.dispatch.attempt import Attempts
 from ptu_optimizer.requests.dispatch.dispatcher import Dispatcher
 from ptu_optimizer.requests.dispatch.rescheduling import PublishedMemory
-from ptu_optimizer.requests.dispatch.route import Lane
 from ptu_optimizer.requests.id_keys import FixedIds, Ids, RotatingIds
 from ptu_optimizer.requests.ids import IdMint
 from ptu_optimizer.requests.intake.intake import Intake, IntakeLimits
-from ptu_optimizer.requests.item import ItemRules
+from ptu_optimizer.requests.intake.validation import ItemRules
 from ptu_optimizer.requests.ledger.ledger import Ledger
 from ptu_optimizer.requests.ledger.outcomes import OutcomeWriter
 from ptu_optimizer.requests.ledger.timing import Timing

@@ -15,6 +15,7 @@ from azure.cosmos.aio import ContainerProxy, CosmosClient
 from azure.storage.blob.aio import BlobServiceClient
 from pydantic import SecretStr
 
+from ptu_optimizer.access.bearer import TokenVerifier
 from ptu_optimizer.adapters.blobs import AzureBlobStore, blob_client
 from ptu_optimizer.adapters.cosmos import (
     CosmosCapacityStore,
@@ -25,18 +26,11 @@ from ptu_optimizer.adapters.cosmos import (
 from ptu_optimizer.adapters.event_hubs import EventHubs
 from ptu_optimizer.adapters.identity import Identity
 from ptu_optimizer.backends.tokens import TokenEstimator
-from ptu_optimizer.feeds.alert_callers import TokenVerifier
-from ptu_optimizer.ports.stores import (
-    BlobStore,
-    CapacityStore,
-    GroupStore,
-    HubReader,
-    LedgerStore,
-    ModelCaller,
-    Monitor,
-    Publisher,
-)
-from ptu_optimizer.requests.id_keys import KeyReader
+from ptu_optimizer.ports.hubs import HubReader, Publisher
+from ptu_optimizer.ports.id_keys import KeyReader
+from ptu_optimizer.ports.model_calls import ModelCaller
+from ptu_optimizer.ports.monitor import Monitor
+from ptu_optimizer.ports.stores import BlobStore, CapacityStore, GroupStore, LedgerStore
 
 from .clock import Clock, SystemClock
 

@@ -10,7 +10,8 @@ import pytest
 
 from ptu_optimizer.requests.envelope import first_event
 from ptu_optimizer.requests.ids import IdMint
-from ptu_optimizer.requests.item import Item, ItemRules, parse_item
+from ptu_optimizer.requests.intake.validation import ItemRules, parse_item
+from ptu_optimizer.requests.item import Item
 from ptu_optimizer.requests.ledger.slots import Kind, Slot, new_token
 
 DOCS = Path(__file__).parents[1] / "docs"

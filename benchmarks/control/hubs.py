@@ -11,9 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from local.event_hubs.partition_key import partition_for_key
 from local.virtual_time import EPOCH
-from ptu_optimizer.ports.hubs import DeliveredEvent
-from ptu_optimizer.ports.stores import Outgoing, PartitionState
-from ptu_optimizer.requests.envelope import HUBS
+from ptu_optimizer.ports.hubs import HUBS, DeliveredEvent, Outgoing, PartitionState
 
 PUBLISH_SECONDS = 0.02
 """Until the hub has acknowledged a publication."""

@@ -9,10 +9,11 @@ from random import Random
 from benchmarks.control.traces import Job
 from local.virtual_time import EPOCH
 from ptu_optimizer.backends.tokens import TokenEstimator
-from ptu_optimizer.ports.stores import Usage
+from ptu_optimizer.ports.documents import JsonObject
+from ptu_optimizer.ports.model_calls import Usage
 from ptu_optimizer.requests.envelope import first_event
 from ptu_optimizer.requests.ids import IdMint
-from ptu_optimizer.requests.item import Item, JsonObject
+from ptu_optimizer.requests.item import Item
 
 DEADLINE_SECONDS = 86_400.0
 GROUP_SIZE = 1_000

@@ -15,8 +15,8 @@ from benchmarks.control.jobs import OUTPUT_TOKENS, PROMPT_TOKENS
 from local.demo.trace import Call
 from local.ptu.calls import Admitted, Refused, Traffic
 from local.ptu.ptu_deployment import PtuDeployment
-from ptu_optimizer.ports.stores import CallResult, Success, Throttled, Transient, Usage
-from ptu_optimizer.requests.item import JsonObject
+from ptu_optimizer.ports.documents import JsonObject
+from ptu_optimizer.ports.model_calls import CallResult, Success, Throttled, Transient, Usage
 
 ERROR_SECONDS = 0.25
 """Until a 500: what a call without output takes."""

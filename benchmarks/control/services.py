@@ -20,9 +20,11 @@ from benchmarks.control.store import (
 )
 from ptu_optimizer.backends.tokens import TokenEstimator
 from ptu_optimizer.capacity.signals.minute import Minute
-from ptu_optimizer.ports.stores import CallResult, Created, Outgoing, PartitionState
-from ptu_optimizer.requests.id_keys import KeyVersion
-from ptu_optimizer.requests.item import JsonObject
+from ptu_optimizer.ports.documents import JsonObject
+from ptu_optimizer.ports.hubs import Outgoing, PartitionState
+from ptu_optimizer.ports.id_keys import KeyVersion
+from ptu_optimizer.ports.model_calls import CallResult
+from ptu_optimizer.ports.stores import Created
 
 
 @dataclass(kw_only=True)

@@ -16,8 +16,8 @@ from local.demo.trace import Call
 from local.virtual_time import EPOCH
 from ptu_optimizer.capacity.signals.minute import MINUTE_SECONDS, Minute
 from ptu_optimizer.feeds.metric_minutes import MINUTE_TTL_SECONDS
-from ptu_optimizer.feeds.usage_feed import USAGE, UsageFeed
-from ptu_optimizer.ports.hubs import DeliveredEvent, Delivery
+from ptu_optimizer.feeds.usage_feed import UsageFeed
+from ptu_optimizer.ports.hubs import USAGE, DeliveredEvent, Delivery
 
 Metric = Literal["level", "load"]
 

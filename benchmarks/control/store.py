@@ -16,8 +16,8 @@ from typing import Any
 import orjson
 
 from local.virtual_time import EPOCH
+from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.stores import BUCKET_FIELDS, SLICE_FIELDS, Created
-from ptu_optimizer.requests.item import JsonObject
 
 VISIBLE_AFTER_SECONDS = 1.0
 """From a write to the first read that sees it."""

@@ -13,7 +13,7 @@ from benchmarks.throughput.bodies import Body
 from benchmarks.throughput.side_by_side import at_once
 from local.system import LocalSystem
 from local.system.settings import OPENAI_KEY
-from ptu_optimizer.requests.envelope import REQUESTS
+from ptu_optimizer.ports.hubs import REQUESTS
 
 API_VERSION = "2024-10-21"
 

@@ -16,9 +16,8 @@ from azure.core.exceptions import AzureError
 from ptu_optimizer.bootstrap import Application
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.feeds.metric_minutes import MINUTE_TTL_SECONDS
-from ptu_optimizer.feeds.usage_feed import USAGE
-from ptu_optimizer.ports.hubs import Delivery, Report
-from ptu_optimizer.requests.envelope import REQUESTS, REQUESTS_LATER, REQUESTS_SOON
+from ptu_optimizer.ports.hubs import REQUESTS, REQUESTS_LATER, REQUESTS_SOON, USAGE, Delivery
+from ptu_optimizer.requests.dispatch.invocation import Report
 
 Record = Mapping[str, Any]
 Written = Sequence[tuple[str, Sequence[Record]]]

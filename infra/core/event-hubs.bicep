@@ -36,7 +36,7 @@ param consumerGroups array = []
 @allowed(['Enabled', 'Disabled'])
 param publicNetworkAccess string
 
-// requests/envelope.py names the hubs; `usage` is of no use after some minutes (docs/usage-events.md)
+// ports/hubs.py names the hubs; `usage` is of no use after some minutes (docs/usage-events.md)
 var hubs = [
   { name: 'requests', retentionHours: retentionDays * 24 }
   { name: 'requests-soon', retentionHours: retentionDays * 24 }

@@ -24,7 +24,7 @@ from local.demo.trace import read_slice
 from local.demo.truth import Books, LedgerTruth, PtuTruth, Second
 from local.system import LocalSystem
 from local.system.settings import OPENAI_KEY
-from ptu_optimizer.feeds.usage_feed import USAGE
+from ptu_optimizer.ports.hubs import USAGE
 
 SLICE_START_SECONDS = 1_320.0
 SLICE_SECONDS = 90.0

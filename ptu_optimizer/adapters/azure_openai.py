@@ -13,8 +13,15 @@ import orjson
 from azure.core.exceptions import AzureError
 from openai import AsyncAzureOpenAI
 
-from ptu_optimizer.ports.stores import CallResult, Rejected, Success, Throttled, Transient, Usage
-from ptu_optimizer.requests.item import JsonObject
+from ptu_optimizer.ports.documents import JsonObject
+from ptu_optimizer.ports.model_calls import (
+    CallResult,
+    Rejected,
+    Success,
+    Throttled,
+    Transient,
+    Usage,
+)
 
 from .identity import Identity
 

@@ -20,9 +20,9 @@ from azure.cosmos.exceptions import (
 )
 
 from ptu_optimizer.errors import DependencyUnavailable
+from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.stores import BUCKET_FIELDS, SLICE_FIELDS, Created
 from ptu_optimizer.requests.ids import slice_of_request
-from ptu_optimizer.requests.item import JsonObject
 
 from .cosmos_writer import SliceWriter
 from .identity import Identity

@@ -21,8 +21,8 @@ from azure.cosmos.exceptions import (
 )
 
 from ptu_optimizer.errors import DependencyUnavailable
+from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.stores import Created
-from ptu_optimizer.requests.item import JsonObject
 from ptu_optimizer.telemetry import logger
 
 _log = logger("cosmos")

@@ -12,8 +12,8 @@ from typing import Any
 
 import jwt
 
+from ptu_optimizer.access.bearer import InvalidToken
 from ptu_optimizer.clock import Clock
-from ptu_optimizer.feeds.alert_callers import InvalidToken
 
 from .entra_keys import REQUEST_SECONDS, EntraKeys, UnknownKey
 

@@ -15,7 +15,7 @@ from azure.eventhub.aio import EventHubProducerClient
 from azure.eventhub.exceptions import EventHubError
 
 from ptu_optimizer.errors import DependencyUnavailable
-from ptu_optimizer.ports.stores import Outgoing, PartitionState, PublishFailed
+from ptu_optimizer.ports.hubs import Outgoing, PartitionState, PublishFailed
 
 from .identity import Identity
 

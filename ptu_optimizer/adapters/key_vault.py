@@ -19,7 +19,7 @@ from azure.keyvault.secrets import KeyVaultSecret, SecretProperties
 from azure.keyvault.secrets.aio import SecretClient
 
 from ptu_optimizer.errors import DependencyUnavailable
-from ptu_optimizer.requests.id_keys import SERVICE, KeyVersion
+from ptu_optimizer.ports.id_keys import SERVICE, KeyVersion
 from ptu_optimizer.telemetry import logger
 
 from .identity import Identity

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ptu_optimizer.capacity.signals.reading import InvalidReading, Kind, Reading
-from ptu_optimizer.ports.stores import CallResult, Rejected, Success, Throttled, Transient
-from ptu_optimizer.requests.dispatch.route import Route
+from ptu_optimizer.ports.model_calls import CallResult, Rejected, Success, Throttled, Transient
 from ptu_optimizer.telemetry import logger
 
+from .gated_deployment import Lane
 from .permits import Permit
 
 _log = logger("lane")
@@ -26,8 +26,8 @@ its `retry-after` is not told."""
 class LaneCall:
     """Turns what a call told into readings of the gate, and ends the permit with its cost."""
 
-    def __init__(self, *, permit: Permit, route: Route, worker: str) -> None:
-        self.route = route
+    def __init__(self, *, permit: Permit, lane: Lane, worker: str) -> None:
+        self._lane = lane
         self._permit = permit
         self._worker = worker
         self.result: CallResult | None = None
@@ -45,7 +45,7 @@ class LaneCall:
         )
 
     def _read(self, result: CallResult, at: float) -> None:
-        lane = self.route.lane
+        lane = self._lane
         if result.spilled_from is not None:
             _log.warning(
                 "Azure spilled a queued call over to pay-as-you-go; take spilloverDeploymentName "
@@ -70,14 +70,14 @@ class LaneCall:
             return 0.0
         if not isinstance(result, Success) or result.usage is None:
             return None
-        return self.route.lane.model.work(
+        return self._lane.model.work(
             prompt_tokens=result.usage.prompt_tokens,
             cached_tokens=result.usage.cached_tokens,
             output_tokens=result.usage.completion_tokens,
         )
 
     def _observe(self, kind: Kind, value: float, at: float, until: float | None = None) -> None:
-        lane = self.route.lane
+        lane = self._lane
         try:
             reading = Reading(
                 deployment=lane.deployment,

@@ -13,14 +13,17 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ptu_optimizer.capacity.belief import Belief, Learned
 from ptu_optimizer.capacity.control.breaker import Breaker
-from ptu_optimizer.capacity.control.controller import Admit, Controller, Verdict, Wait
+from ptu_optimizer.capacity.control.controller import Controller
+from ptu_optimizer.capacity.control.verdict import Admit, Verdict, Wait
+from ptu_optimizer.capacity.estimate.belief import Belief
+from ptu_optimizer.capacity.signals.learned import Learned
 from ptu_optimizer.capacity.signals.reading import Reading
 from ptu_optimizer.capacity.signals.signal import Signal
-from ptu_optimizer.capacity.signals.usage import Usage, UsageLog
+from ptu_optimizer.capacity.signals.usage import Usage
 from ptu_optimizer.clock import Clock
 
+from .own_usage import UsageLog
 from .permits import Ending, OpenPermits, Permit
 from .send_permission import Turns
 from .wait_limits import Patience, Watch

@@ -8,8 +8,8 @@ from functools import cache
 from typing import Any
 
 from ptu_optimizer.capacity.work import DEFAULT_MAX_TOKENS, Model
-from ptu_optimizer.ports.stores import Usage
-from ptu_optimizer.requests.item import JsonObject
+from ptu_optimizer.ports.documents import JsonObject
+from ptu_optimizer.ports.model_calls import Usage
 
 TOKENS_PER_MESSAGE = 4
 """Role and separators of one chat message, as OpenAI's cookbook counts them (3 and a role)."""

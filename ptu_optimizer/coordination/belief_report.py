@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from ptu_optimizer.capacity.belief import Belief, Provenance
-from ptu_optimizer.capacity.control.controller import Admit, Verdict, Wait
+from ptu_optimizer.capacity.control.verdict import Admit, Verdict, Wait
+from ptu_optimizer.capacity.estimate.belief import Belief, Provenance
 from ptu_optimizer.capacity.signals.reading import InvalidReading
 
 FRESH_SECONDS = 15.0

@@ -14,16 +14,16 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from ptu_optimizer.admission.gate import Gate
-from ptu_optimizer.capacity.belief import Learned
 from ptu_optimizer.capacity.signals.alert import Alert
+from ptu_optimizer.capacity.signals.learned import Learned
 from ptu_optimizer.capacity.signals.minute import Minute
 from ptu_optimizer.capacity.signals.reading import InvalidReading, Reading
 from ptu_optimizer.capacity.signals.signal import Signal
 from ptu_optimizer.capacity.signals.usage import Usage
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import DependencyUnavailable
+from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.stores import CapacityStore
-from ptu_optimizer.requests.item import JsonObject
 from ptu_optimizer.telemetry import logger
 
 from .belief_publisher import BeliefReports

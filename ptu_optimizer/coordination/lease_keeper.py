@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from ptu_optimizer.admission.gate import Gate
 from ptu_optimizer.clock import Clock
+from ptu_optimizer.ports.documents import JsonObject
+from ptu_optimizer.ports.hubs import REQUESTS, REQUESTS_SOON
 from ptu_optimizer.ports.stores import CapacityStore
-from ptu_optimizer.requests.envelope import REQUESTS, REQUESTS_SOON
-from ptu_optimizer.requests.item import JsonObject
 from ptu_optimizer.telemetry import logger
 
 from .send_lease import (

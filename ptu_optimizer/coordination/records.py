@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ptu_optimizer.capacity.belief import Learned
 from ptu_optimizer.capacity.signals.alert import Alert
+from ptu_optimizer.capacity.signals.learned import Learned
 from ptu_optimizer.capacity.signals.minute import Minute
 from ptu_optimizer.capacity.signals.reading import InvalidReading, Reading
 from ptu_optimizer.capacity.signals.signal import Signal
 from ptu_optimizer.capacity.signals.usage import Usage
-from ptu_optimizer.operator_views.replay import Recorded
-from ptu_optimizer.requests.item import JsonObject
+from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.telemetry import logger
 
 from .belief_report import BeliefReport
@@ -88,3 +87,12 @@ class Records:
             case _:
                 return
         self.signals.append(Recorded(signal, written_at))
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A signal out of a record."""
+
+    signal: Signal
+    written_at: float | None
+    """By the store's clock, if it says so; epoch seconds, often whole ones."""

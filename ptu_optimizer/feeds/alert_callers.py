@@ -7,37 +7,26 @@ Configure authentication for Secure webhook").
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
-import orjson
-
+from ptu_optimizer.access.bearer import InvalidToken, TokenVerifier
+from ptu_optimizer.access.platform_principal import (
+    PRINCIPAL_HEADER,
+    InvalidPrincipal,
+    claim_values,
+    principal_claims,
+)
 from ptu_optimizer.errors import AppError, DependencyUnavailable, unavailable
 from ptu_optimizer.telemetry import logger
 
 _log = logger("alert_callers")
 
 ROLE = "ActionGroupsSecureWebhook"
-PRINCIPAL_HEADER = "x-ms-client-principal"
-ENTRA = "aad"
-"""How App Service authentication calls Entra, in `auth_typ`. Another provider that is switched on
-beside it could put anything into its claims."""
 ROLE_TYPES = ("roles", "http://schemas.microsoft.com/ws/2008/06/identity/claims/role")
 TENANT_TYPES = ("tid", "http://schemas.microsoft.com/identity/claims/tenantid")
 """Claims may come under mapped names ("Work with user identities in Azure App Service
 authentication")."""
-
-
-class InvalidToken(Exception):
-    """The token is not genuine, not for us, or not valid now; the message never holds any of it."""
-
-
-class TokenVerifier(Protocol):
-    async def claims(self, token: str) -> Mapping[str, Any]:
-        """Those of a genuine token for this app. Raises InvalidToken, DependencyUnavailable."""
-        ...
 
 
 class CallerCheck(Protocol):
@@ -93,11 +82,16 @@ class PlatformCheck:
         self._tenant = tenant
 
     async def check(self, headers: Mapping[str, str]) -> None:
-        claims = _principal(headers.get(PRINCIPAL_HEADER, ""))
-        if self._tenant is not None and _values(claims, TENANT_TYPES) != [self._tenant.lower()]:
+        try:
+            claims = principal_claims(headers.get(PRINCIPAL_HEADER, ""))
+        except InvalidPrincipal as error:
+            raise _unauthorized(str(error)) from None
+        if self._tenant is not None and claim_values(claims, TENANT_TYPES) != [
+            self._tenant.lower()
+        ]:
             raise _unauthorized("the principal is of another tenant")
         _permit(
-            app_ids=_values(claims, ("azp",)) or _values(claims, ("appid",)),
+            app_ids=claim_values(claims, ("azp",)) or claim_values(claims, ("appid",)),
             roles=[value for typ, value in claims if typ in ROLE_TYPES],
             app_id=self._app_id,
         )
@@ -108,23 +102,6 @@ def _permit(*, app_ids: Sequence[object], roles: Sequence[object], app_id: str) 
         raise _forbidden("it is another application than ALERT_CALLER_APP_ID")
     if ROLE not in roles:
         raise _forbidden(f"it lacks the role {ROLE}")
-
-
-def _principal(header: str) -> list[tuple[str, str]]:
-    """The claims in X-MS-CLIENT-PRINCIPAL, by type. Raises AppError."""
-    if not header:
-        raise _unauthorized("no principal")
-    try:
-        principal = orjson.loads(base64.b64decode(header, validate=True))
-        if principal["auth_typ"] != ENTRA:
-            raise _unauthorized("the principal is of another identity provider than Entra")
-        return [(str(claim["typ"]), str(claim["val"])) for claim in principal["claims"]]
-    except (binascii.Error, ValueError, KeyError, TypeError):
-        raise _unauthorized("the principal cannot be read") from None
-
-
-def _values(claims: Sequence[tuple[str, str]], types: Sequence[str]) -> list[str]:
-    return sorted({value.lower() for typ, value in claims if typ in types})
 
 
 def _unauthorized(why: str) -> AppError:

@@ -23,8 +23,8 @@ from ptu_optimizer.capacity.signals.alert_schema import (
 from ptu_optimizer.capacity.signals.reading import InvalidReading
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import AppError, DependencyUnavailable, unavailable
+from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.stores import CapacityStore
-from ptu_optimizer.requests.item import JsonObject
 from ptu_optimizer.telemetry import logger
 
 _log = logger("alerts")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import fields, replace
 
 from ptu_optimizer.capacity.signals.minute import Minute
-from ptu_optimizer.ports.stores import Monitor
+from ptu_optimizer.ports.monitor import Monitor
 
 MINUTE_TTL_SECONDS = 900
 """How long a minute stays in `capacity`: longer than the ten minutes in which it may be mended."""

@@ -17,14 +17,12 @@ from ptu_optimizer.capacity.signals.usage_events import (
     UsageEvents,
 )
 from ptu_optimizer.clock import Clock
+from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.hubs import DeliveredEvent, Delivery
-from ptu_optimizer.requests.item import JsonObject
 from ptu_optimizer.telemetry import logger
 
 _log = logger("usage")
 
-USAGE = "usage"
-"""The hub. Its events are not ours: gateways send them."""
 
 USAGE_TTL_SECONDS = 120
 """How long windows stay in `capacity`: whoever follows a deployment reads them within seconds."""

@@ -16,9 +16,9 @@ from ptu_optimizer.clock import Clock
 from ptu_optimizer.coordination.belief_report import BeliefReport, HubReport
 from ptu_optimizer.coordination.records import HeldLease, Records
 from ptu_optimizer.errors import AppError, DependencyUnavailable, unavailable
+from ptu_optimizer.ports.documents import JsonObject
+from ptu_optimizer.ports.hubs import HUBS
 from ptu_optimizer.ports.stores import CapacityStore
-from ptu_optimizer.requests.envelope import HUBS
-from ptu_optimizer.requests.item import JsonObject
 
 from .capacity_json import (
     alert_shown,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
-from ptu_optimizer.capacity.belief import Learned, Provenance
-from ptu_optimizer.capacity.control.controller import Wait
+from ptu_optimizer.capacity.control.verdict import Wait
+from ptu_optimizer.capacity.estimate.belief import Provenance
 from ptu_optimizer.capacity.signals.alert import Alert
+from ptu_optimizer.capacity.signals.learned import Learned
 from ptu_optimizer.coordination.belief_report import BeliefReport, HubReport
 from ptu_optimizer.coordination.records import HeldLease
-from ptu_optimizer.requests.item import JsonObject
+from ptu_optimizer.ports.documents import JsonObject
 
 
 def time_text(seconds: float) -> str:

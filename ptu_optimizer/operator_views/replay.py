@@ -9,26 +9,17 @@ fired alerts have no such time, and come first.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from ptu_optimizer.capacity.control.controller import Controller
 from ptu_optimizer.capacity.signals.minute import Minute
 from ptu_optimizer.capacity.signals.reading import Reading
 from ptu_optimizer.capacity.signals.signal import Signal
 from ptu_optimizer.capacity.signals.usage import WINDOW_SECONDS, Usage
+from ptu_optimizer.coordination.records import Recorded
 
 HEAD_START_SECONDS = 10.0
 """By how much the controller's clock starts before the first signal: what it sees in the moment in
 which its clock starts, it can hold against nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """A signal out of a record."""
-
-    signal: Signal
-    written_at: float | None
-    """By the store's clock, if it says so; epoch seconds, often whole ones."""
 
 
 def replay(controller: Controller, records: Iterable[Recorded], *, now: float) -> None:

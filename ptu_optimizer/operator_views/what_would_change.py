@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ptu_optimizer.capacity.belief import Belief
-from ptu_optimizer.capacity.control.controller import Wait
+from ptu_optimizer.capacity.control.verdict import Wait
+from ptu_optimizer.capacity.estimate.belief import Basis, Belief
 from ptu_optimizer.capacity.estimate.event_load import EVENTS_SILENT_SECONDS
-from ptu_optimizer.capacity.estimate.observer import Basis
 from ptu_optimizer.capacity.signals.alert import Alert
 from ptu_optimizer.capacity.signals.reading import Kind
 from ptu_optimizer.coordination.belief_report import BeliefReport, HubReport

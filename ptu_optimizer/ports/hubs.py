@@ -1,16 +1,10 @@
-"""What a trigger hands over, and what its function writes when it ends."""
+"""Event Hubs, as the use cases need it: the hubs' names, what is delivered, what is published."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-
-from ptu_optimizer.requests.ids import bucket_of
-from ptu_optimizer.requests.item import JsonObject
-
-DEAD_LETTER_TTL_SECONDS = 30 * 86_400
-POSITIONS_BUCKET = "positions"
+from dataclasses import dataclass
+from typing import Protocol
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,43 +24,67 @@ class Delivery:
     partition: str
     events: Sequence[DeliveredEvent]
 
-    def position(self, *, now: float) -> JsonObject:
-        """How far the partition has been read, for `groups` (11)."""
-        last = self.events[-1]
-        return {
-            "id": f"position:{self.hub}:{self.partition}",
-            "bucket": POSITIONS_BUCKET,
-            "type": "position",
-            "hub": self.hub,
-            "partition": self.partition,
-            "sequence_number": last.sequence_number,
-            "enqueued_at": last.enqueued_at,
-            "at": now,
-        }
 
-    def dead_letter(self, event: DeliveredEvent, reason: str, *, now: float) -> JsonObject:
-        """An event of this batch that is put aside, whole, for `dead_letters`."""
-        return {
-            "id": f"{self.hub}:{self.partition}:{event.sequence_number}",
-            "bucket": bucket_of(event.enqueued_at),
-            "hub": self.hub,
-            "partition": self.partition,
-            "sequence_number": event.sequence_number,
-            "enqueued_at": event.enqueued_at,
-            "at": now,
-            "reason": reason,
-            "body_base64": base64.b64encode(event.raw).decode(),
-            "ttl": DEAD_LETTER_TTL_SECONDS,
-        }
+@dataclass(frozen=True, slots=True)
+class PartitionState:
+    """What a hub says of one of its partitions."""
+
+    partition: str
+    last_sequence_number: int
+    is_empty: bool
 
 
-@dataclass(kw_only=True, slots=True)
-class Report:
-    """What the function writes by output bindings when it ends, in this order."""
+class HubReader(Protocol):
+    async def partitions(self, hub: str) -> list[PartitionState]:
+        """Raises DependencyUnavailable."""
+        ...
 
-    annotations: list[JsonObject] = field(default_factory=list)
-    """Deferrals and duplicate calls, for `requests`."""
-    dead_letters: list[JsonObject] = field(default_factory=list)
-    """For `dead_letters`."""
-    positions: list[JsonObject] = field(default_factory=list)
-    """For `groups`. Last, after the deferrals, as the sweep relies on (11)."""
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An encoded event, and what decides its partition: a key, its number, or neither (any)."""
+
+    payload: bytes
+    key: str | None = None
+    partition: str | None = None
+
+
+class Publisher(Protocol):
+    """Event Hubs, as few batches as possible."""
+
+    async def ready(self, hub: str) -> None:
+        """Make sure that a send could succeed now. Raises DependencyUnavailable."""
+        ...
+
+    async def publish(self, hub: str, events: Sequence[Outgoing]) -> None:
+        """Send and wait for the hub's word. Raises PublishFailed."""
+        ...
+
+
+class PublishFailed(Exception):
+    """Some events were not acknowledged; `sent` of them were."""
+
+    def __init__(self, hub: str, *, sent: int, reason: str) -> None:
+        super().__init__(f"publishing to hub {hub} failed after {sent} events: {reason}")
+        self.hub = hub
+        self.sent = sent
+        self.reason = reason
+
+
+REQUESTS = "requests"
+"""Bulk: first in, first out per partition."""
+
+
+REQUESTS_SOON = "requests-soon"
+"""What must overtake: high priority, or a deadline that is near."""
+
+
+REQUESTS_LATER = "requests-later"
+"""What is re-scheduled, so that what is not due never blocks what is."""
+
+
+HUBS = (REQUESTS, REQUESTS_SOON, REQUESTS_LATER)
+
+
+USAGE = "usage"
+"""The hub. Its events are not ours: gateways send them."""

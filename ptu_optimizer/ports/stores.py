@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Sequence
 from enum import Enum
-from typing import Any, Protocol
+from typing import Protocol
 
-from ptu_optimizer.capacity.signals.minute import Minute
-from ptu_optimizer.requests.item import JsonObject
+from .documents import JsonObject
 
 
 class Created(Enum):
@@ -83,52 +81,6 @@ class GroupStore(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class PartitionState:
-    """What a hub says of one of its partitions."""
-
-    partition: str
-    last_sequence_number: int
-    is_empty: bool
-
-
-class HubReader(Protocol):
-    async def partitions(self, hub: str) -> list[PartitionState]:
-        """Raises DependencyUnavailable."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """An encoded event, and what decides its partition: a key, its number, or neither (any)."""
-
-    payload: bytes
-    key: str | None = None
-    partition: str | None = None
-
-
-class Publisher(Protocol):
-    """Event Hubs, as few batches as possible."""
-
-    async def ready(self, hub: str) -> None:
-        """Make sure that a send could succeed now. Raises DependencyUnavailable."""
-        ...
-
-    async def publish(self, hub: str, events: Sequence[Outgoing]) -> None:
-        """Send and wait for the hub's word. Raises PublishFailed."""
-        ...
-
-
-class PublishFailed(Exception):
-    """Some events were not acknowledged; `sent` of them were."""
-
-    def __init__(self, hub: str, *, sent: int, reason: str) -> None:
-        super().__init__(f"publishing to hub {hub} failed after {sent} events: {reason}")
-        self.hub = hub
-        self.sent = sent
-        self.reason = reason
-
-
 class BlobStore(Protocol):
     """Large inputs and outcomes. Every method raises DependencyUnavailable."""
 
@@ -162,79 +114,4 @@ class CapacityStore(Protocol):
         ...
 
 
-class Monitor(Protocol):
-    """The one-minute metrics of the deployments."""
-
-    async def minutes(self) -> list[Minute]:
-        """The minutes of the last ten that are over and have a figure. Raises
-        DependencyUnavailable.
-        """
-        ...
-
-
 # --- one call to a deployment --------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Usage:
-    """Tokens as the service reports them."""
-
-    prompt_tokens: int
-    completion_tokens: int
-    cached_tokens: int = 0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
-    """What every response may tell besides its content."""
-
-    status: int | None = None
-    utilization: float | None = None
-    """The level from `azure-openai-deployment-utilization`, 1.0 is 100 %; None without it."""
-    service_request_id: str | None = None
-    served_by: str | None = None
-    """The deployment that answered, if the service says so."""
-    spilled_from: str | None = None
-    """The provisioned deployment that was full, so that Azure itself had the call answered by
-    pay-as-you-go: a 429 in disguise."""
-    tokens_left: int | None = None
-    """What is left of a pay-as-you-go deployment's tokens per minute; None if it is not told."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Success(Answer):
-    response: JsonObject
-    usage: Usage | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Throttled(Answer):
-    """429: a flow signal, not a failure."""
-
-    retry_after_seconds: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Transient(Answer):
-    """408, 409, 5xx, no connection, no answer in time: worth another attempt later."""
-
-    why: str
-    error: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rejected(Answer):
-    """Any other 4xx: this request fails for good with the service's error."""
-
-    error: Mapping[str, Any]
-
-
-CallResult = Success | Throttled | Transient | Rejected
-
-
-class ModelCaller(Protocol):
-    async def complete(
-        self, *, deployment: str, body: JsonObject, call_id: str, timeout_seconds: float
-    ) -> CallResult:
-        """One call, no retries, bounded in total time. Never raises for what a service can do."""
-        ...

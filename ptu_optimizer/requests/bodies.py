@@ -8,11 +8,12 @@ from functools import cached_property
 
 import orjson
 
+from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.stores import BlobStore
 
 from .envelope import BlobRange, RequestEvent
 from .ids import GroupId
-from .item import Item, JsonObject
+from .item import Item
 
 INLINE_ITEM_BYTES = 64_000
 """A body up to this travels in its event: 100 events of a batch stay within a few MB of memory."""

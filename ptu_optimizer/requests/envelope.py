@@ -9,19 +9,11 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from ptu_optimizer.requests.ledger.slots import Slot
+from ptu_optimizer.ports.documents import JsonObject
 
-from .item import Item, JsonObject, Priority, Spillover
-
-REQUESTS = "requests"
-"""Bulk: first in, first out per partition."""
-REQUESTS_SOON = "requests-soon"
-"""What must overtake: high priority, or a deadline that is near."""
-REQUESTS_LATER = "requests-later"
-"""What is re-scheduled, so that what is not due never blocks what is."""
-HUBS = (REQUESTS, REQUESTS_SOON, REQUESTS_LATER)
+from .item import Item, Priority, Spillover
 
 MAX_REASON_CHARS = 500
 """A reason goes into a dead letter beside the event itself, which may be 1 MB; an item takes 2."""
@@ -83,34 +75,6 @@ class RequestEvent(BaseModel):
         )
 
 
-class ResultEvent(BaseModel):
-    """An outcome that could not be written in its budget: written on delivery, never paid again."""
-
-    model_config = ConfigDict(frozen=True)
-    v: Literal[1] = 1
-    kind: Literal["result"] = "result"
-    request_id: str
-    record: JsonObject
-    """The outcome slot as it goes into `requests`, with the claim token of its attempt."""
-
-    def outcome(self) -> Slot:
-        """The slot of its record. Raises UndecodableEvent if that is no outcome of this request,
-        whose id is known to be genuine: it would hold its partition for as long as its group lives.
-        """
-        try:
-            slot = Slot.from_record(self.record)
-            expected = slot.record(ends_at=0, now=0)
-            fits = all(self.record[name] == expected[name] for name in ("id", "slice"))
-        except (KeyError, TypeError, ValueError):
-            raise UndecodableEvent("record: is no slot") from None
-        if not fits or slot.request_id != self.request_id or not slot.kind.is_outcome:
-            raise UndecodableEvent("record: is no outcome of this request")
-        return slot
-
-    def encode(self) -> bytes:
-        return orjson.dumps(self.__dict__)
-
-
 class NudgeEvent(BaseModel):
     """Says nothing: its handling moves a partition's position on (LEDGER.md 11)."""
 
@@ -120,33 +84,6 @@ class NudgeEvent(BaseModel):
 
     def encode(self) -> bytes:
         return orjson.dumps(self.__dict__)
-
-
-Event = RequestEvent | ResultEvent | NudgeEvent
-_EVENT: TypeAdapter[Event] = TypeAdapter(
-    Annotated[RequestEvent | ResultEvent | NudgeEvent, Field(discriminator="kind")]
-)
-
-
-def decode(raw: bytes) -> Event:
-    """Raises UndecodableEvent."""
-    try:
-        return _EVENT.validate_python(orjson.loads(raw))
-    except orjson.JSONDecodeError as error:
-        raise UndecodableEvent(f"not JSON: {error}") from None
-    except ValidationError as error:
-        raise UndecodableEvent(_reasons(error)) from None
-
-
-def _reasons(error: ValidationError) -> str:
-    reasons: list[str] = []
-    for entry in error.errors(include_url=False, include_input=False, include_context=False)[:10]:
-        place = ".".join(map(str, entry["loc"])) or "event"
-        if entry["type"].startswith("union_tag"):
-            reasons.append(f"{place}: kind should be request, result or nudge")
-        else:
-            reasons.append(f"{place}: {entry['msg']}")
-    return "; ".join(reasons)[:MAX_REASON_CHARS]
 
 
 def first_event(

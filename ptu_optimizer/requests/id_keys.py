@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, TypeVar
 
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import DependencyUnavailable
+from ptu_optimizer.ports.id_keys import SERVICE, KeyReader, KeyVersion
 from ptu_optimizer.telemetry import logger
 
 from .ids import ForgedId, GroupId, IdMint, RequestId
@@ -23,7 +23,6 @@ _log = logger("id_keys")
 
 T = TypeVar("T")
 
-SERVICE = "Key Vault"
 
 MINTS_AFTER_SECONDS = 1_800.0
 """A version signs ids once it is this old. By then every process has read it and verifies it: the
@@ -40,24 +39,6 @@ PAUSE_SECONDS = 2.0
 """After a read that failed. Callers who come in this time are refused without asking the vault."""
 REPEAT_WARNING_SECONDS = 60.0
 """Between two lines in the log about reads that fail."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class KeyVersion:
-    """One enabled version of the secret. Times are epoch seconds of the vault's clock."""
-
-    key: bytes
-    created_at: float
-    updated_at: float
-    """Also moves when a version is enabled: from then on processes can read it."""
-
-
-class KeyReader(Protocol):
-    """Where the versions are kept."""
-
-    async def read(self) -> Sequence[KeyVersion]:
-        """All versions that verify, at least one. Raises DependencyUnavailable."""
-        ...
 
 
 class KeyState(Enum):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .envelope import REQUESTS_SOON, RequestEvent
+from ptu_optimizer.ports.hubs import REQUESTS_SOON
+
+from .envelope import RequestEvent
 from .item import Priority, Spillover
 
 STAYS = float("inf")

@@ -19,7 +19,7 @@ from ptu_optimizer.adapters.azure_openai import (
     utilization_of,
 )
 from ptu_optimizer.adapters.identity import Identity
-from ptu_optimizer.ports.stores import CallResult, Rejected, Success, Throttled, Transient
+from ptu_optimizer.ports.model_calls import CallResult, Rejected, Success, Throttled, Transient
 
 BODY: dict[str, Any] = {
     "messages": [{"role": "user", "content": "Wie viel ist zwei mal drei? 🧮"}],

@@ -15,8 +15,8 @@ from local.cosmos import CosmosServer
 from ptu_optimizer.adapters.cosmos import CosmosCapacityStore, CosmosGroupStore, CosmosLedgerStore
 from ptu_optimizer.adapters.cosmos_writer import StoreRefusesUs
 from ptu_optimizer.errors import DependencyUnavailable
+from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.stores import Created
-from ptu_optimizer.requests.item import JsonObject
 from ptu_optimizer.requests.ledger.outcomes import LARGE_OUTCOME_BYTES
 from ptu_optimizer.requests.ledger.slots import Kind, Slot
 from tests.support.cosmos_account import app_account, container, kind

@@ -18,8 +18,8 @@ from ptu_optimizer.adapters.cosmos_writer import (
     SliceWriter,
     StoreRefusesUs,
 )
+from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.stores import Created
-from ptu_optimizer.requests.item import JsonObject
 from tests.support.cosmos_account import app_account, container, kind, of_item
 from tests.support.polling import until
 

@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from ptu_optimizer.access.bearer import InvalidToken
 from ptu_optimizer.adapters.entra_keys import (
     MAX_DOCUMENT_BYTES,
     PAUSE_SECONDS,
@@ -22,7 +23,6 @@ from ptu_optimizer.adapters.entra_keys import (
 )
 from ptu_optimizer.adapters.entra_tokens import LEEWAY_SECONDS, MAX_TOKEN_CHARS, EntraTokens
 from ptu_optimizer.errors import DependencyUnavailable
-from ptu_optimizer.feeds.alert_callers import InvalidToken
 from tests.support.entra import (
     AUDIENCE,
     ISSUER_1,

@@ -12,7 +12,7 @@ from local.event_hubs import EventHubsServer
 from ptu_optimizer.adapters.event_hubs import EVENTS_PER_BATCH, HEARD_SECONDS, TRIES, EventHubs
 from ptu_optimizer.adapters.identity import Identity
 from ptu_optimizer.errors import DependencyUnavailable
-from ptu_optimizer.ports.stores import Outgoing, PublishFailed
+from ptu_optimizer.ports.hubs import Outgoing, PublishFailed
 from tests.support.azurite import free_port
 
 HUB = "requests"

@@ -15,7 +15,8 @@ from ptu_optimizer.adapters.identity import Identity
 from ptu_optimizer.adapters.key_vault import KeyVaultKeys
 from ptu_optimizer.clock import SystemClock
 from ptu_optimizer.errors import DependencyUnavailable
-from ptu_optimizer.requests.id_keys import KeyVersion, RotatingIds
+from ptu_optimizer.ports.id_keys import KeyVersion
+from ptu_optimizer.requests.id_keys import RotatingIds
 from tests.support.key_vault import Credential, KeyVault, certificate, failure, transport
 
 FIRST, SECOND = "the first key, long enough", "the key of a rotation"

@@ -10,16 +10,22 @@ import pytest
 from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
 from ptu_optimizer.admission.call import SPILLED_PAUSE_SECONDS, LaneCall
 from ptu_optimizer.admission.gate import Gate
+from ptu_optimizer.admission.gated_deployment import Lane
 from ptu_optimizer.admission.permits import Permit
 from ptu_optimizer.admission.wait_limits import Patience
-from ptu_optimizer.capacity.control.controller import Admit, Verdict
 from ptu_optimizer.capacity.control.pay_as_you_go import TOKENS, PayAsYouGo
+from ptu_optimizer.capacity.control.verdict import Admit, Verdict
 from ptu_optimizer.capacity.signals.reading import Kind, Reading
 from ptu_optimizer.capacity.signals.signal import Signal
 from ptu_optimizer.capacity.work import Model
-from ptu_optimizer.ports.stores import CallResult, Rejected, Success, Throttled, Transient, Usage
-from ptu_optimizer.requests.dispatch.route import Lane, Route
-from ptu_optimizer.requests.urgency import STAYS
+from ptu_optimizer.ports.model_calls import (
+    CallResult,
+    Rejected,
+    Success,
+    Throttled,
+    Transient,
+    Usage,
+)
 
 AT = EPOCH + 7.0
 MODEL = Model(input_tpm_per_ptu=2_500, output_ratio=4)
@@ -55,8 +61,7 @@ async def told(
     assert isinstance(permit, Permit)
     payg = tokens_per_minute is not None
     lane = Lane(gate=gate, model=TOKENS if payg else MODEL, tokens_per_minute=tokens_per_minute)
-    route = Route(lane=lane, leaves_at=STAYS, deadline=EPOCH + 100)
-    LaneCall(permit=permit, route=route, worker="me").called(result, at=AT)
+    LaneCall(permit=permit, lane=lane, worker="me").called(result, at=AT)
     (used,) = controller.ends
     return controller.told, used
 

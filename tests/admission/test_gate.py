@@ -8,8 +8,10 @@ from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
 from ptu_optimizer.admission.gate import PACE_SECONDS, Gate
 from ptu_optimizer.admission.permits import PERMIT_SECONDS, Permit
 from ptu_optimizer.admission.wait_limits import TURN_PATIENCE_SECONDS, Patience
-from ptu_optimizer.capacity.belief import Belief, Learned
-from ptu_optimizer.capacity.control.controller import Admit, Controller, Verdict, Wait
+from ptu_optimizer.capacity.control.controller import Controller
+from ptu_optimizer.capacity.control.verdict import Admit, Verdict, Wait
+from ptu_optimizer.capacity.estimate.belief import Belief
+from ptu_optimizer.capacity.signals.learned import Learned
 from ptu_optimizer.capacity.signals.reading import Kind, Reading
 from ptu_optimizer.capacity.signals.signal import Signal
 from ptu_optimizer.capacity.signals.usage import UsageWindow

@@ -14,7 +14,7 @@ from ptu_optimizer.admission.wait_limits import Patience
 from ptu_optimizer.capacity.control.level_controller import PROBE_SECONDS
 from ptu_optimizer.coordination.exchange import CapacityExchange
 from ptu_optimizer.coordination.send_lease import SHORTEST_TURN_SECONDS
-from ptu_optimizer.requests.envelope import REQUESTS
+from ptu_optimizer.ports.hubs import REQUESTS
 from tests.support.controllers import level_controller
 from tests.support.stores import FakeCapacity
 

@@ -13,7 +13,7 @@ from ptu_optimizer.backends.tokens import (
     work_of_length,
 )
 from ptu_optimizer.capacity.work import DEFAULT_MAX_TOKENS, Model
-from ptu_optimizer.ports.stores import Usage
+from ptu_optimizer.ports.model_calls import Usage
 
 MODEL = Model(input_tpm_per_ptu=3_000, output_ratio=4)
 

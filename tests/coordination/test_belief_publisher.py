@@ -13,13 +13,13 @@ from local.virtual_time import VirtualClock, in_virtual_time
 from ptu_optimizer.admission.gate import Gate
 from ptu_optimizer.admission.permits import Permit
 from ptu_optimizer.admission.wait_limits import Patience
-from ptu_optimizer.capacity.control.controller import Admit, Wait
+from ptu_optimizer.capacity.control.verdict import Admit, Wait
 from ptu_optimizer.capacity.signals.reading import Kind, Reading
 from ptu_optimizer.coordination.belief_publisher import INTERVAL_SECONDS
 from ptu_optimizer.coordination.belief_report import BeliefReport
 from ptu_optimizer.coordination.exchange import CapacityExchange
-from ptu_optimizer.requests.envelope import REQUESTS, REQUESTS_SOON
-from ptu_optimizer.requests.item import JsonObject
+from ptu_optimizer.ports.documents import JsonObject
+from ptu_optimizer.ports.hubs import REQUESTS, REQUESTS_SOON
 from tests.support.controllers import level_controller
 from tests.support.stores import FakeCapacity
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ptu_optimizer.capacity.belief import Belief, Provenance
-from ptu_optimizer.capacity.control.controller import Admit, Verdict, Wait
+from ptu_optimizer.capacity.control.verdict import Admit, Verdict, Wait
+from ptu_optimizer.capacity.estimate.belief import Belief, Provenance
 from ptu_optimizer.capacity.signals.reading import InvalidReading
 from ptu_optimizer.coordination.belief_report import FRESH_SECONDS, BeliefReport, HubReport
 

@@ -16,8 +16,8 @@ from ptu_optimizer.capacity.signals.minute import Minute
 from ptu_optimizer.capacity.signals.reading import Kind, Reading
 from ptu_optimizer.capacity.signals.usage import Usage
 from ptu_optimizer.coordination.exchange import FOLLOWER_INTERVALS, CapacityExchange
-from ptu_optimizer.requests.envelope import REQUESTS
-from ptu_optimizer.requests.item import JsonObject
+from ptu_optimizer.ports.documents import JsonObject
+from ptu_optimizer.ports.hubs import REQUESTS
 from tests.support.controllers import Paced
 from tests.support.stores import FakeCapacity
 

@@ -24,8 +24,8 @@ from ptu_optimizer.coordination.send_lease import (
     SAFETY_SECONDS,
 )
 from ptu_optimizer.errors import DependencyUnavailable
-from ptu_optimizer.requests.envelope import REQUESTS, REQUESTS_LATER, REQUESTS_SOON
-from ptu_optimizer.requests.item import JsonObject
+from ptu_optimizer.ports.documents import JsonObject
+from ptu_optimizer.ports.hubs import REQUESTS, REQUESTS_LATER, REQUESTS_SOON
 from tests.support.controllers import Paced
 from tests.support.stores import FakeCapacity
 

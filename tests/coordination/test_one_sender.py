@@ -17,8 +17,8 @@ from ptu_optimizer.admission.gate import Gate
 from ptu_optimizer.admission.wait_limits import Patience
 from ptu_optimizer.coordination.exchange import CapacityExchange
 from ptu_optimizer.errors import DependencyUnavailable
-from ptu_optimizer.requests.envelope import REQUESTS
-from ptu_optimizer.requests.item import JsonObject
+from ptu_optimizer.ports.documents import JsonObject
+from ptu_optimizer.ports.hubs import REQUESTS
 from tests.support.controllers import Paced
 from tests.support.stores import FakeCapacity
 

@@ -30,9 +30,9 @@ from local.system.settings import app_settings
 from ptu_consumer.clients import CHECKPOINT_CONTAINER
 from ptu_consumer.running import Options, consume
 from ptu_optimizer.bootstrap import Application
-from ptu_optimizer.ports.hubs import POSITIONS_BUCKET
+from ptu_optimizer.ports.hubs import REQUESTS, REQUESTS_LATER
 from ptu_optimizer.requests.dispatch.delivery_progress import FULL_BATCH_EVENTS
-from ptu_optimizer.requests.envelope import REQUESTS, REQUESTS_LATER
+from ptu_optimizer.requests.groups import POSITIONS_BUCKET
 from tests.end_to_end.clients import chat
 from tests.end_to_end.in_process import Bench, bench
 from tests.support.azurite import free_port

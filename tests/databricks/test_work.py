@@ -14,7 +14,7 @@ from azure.eventhub import EventData
 from ptu_consumer.events import body, delivery, epoch
 from ptu_consumer.work import DISPATCHED_HUBS, UNLIMITED, Records, Written, written
 from ptu_optimizer.errors import DependencyUnavailable
-from ptu_optimizer.ports.hubs import Report
+from ptu_optimizer.requests.dispatch.invocation import Report
 from ptu_optimizer.triggers import dispatch
 from ptu_optimizer.triggers import usage as usage_trigger
 

@@ -21,8 +21,9 @@ from local.system.settings import OPENAI_KEY, REQUEST_ID_KEY, app_settings
 from ptu_optimizer.adapters.event_hubs import EventHubs
 from ptu_optimizer.adapters.identity import Identity
 from ptu_optimizer.bootstrap import Application
-from ptu_optimizer.ports.hubs import DeliveredEvent, Delivery, Report
-from ptu_optimizer.requests.envelope import REQUESTS, RequestEvent, first_event
+from ptu_optimizer.ports.hubs import REQUESTS, DeliveredEvent, Delivery
+from ptu_optimizer.requests.dispatch.invocation import Report
+from ptu_optimizer.requests.envelope import RequestEvent, first_event
 from ptu_optimizer.requests.ids import IdMint, slice_of_request
 from ptu_optimizer.requests.item import Item
 from ptu_optimizer.requests.ledger.slots import Kind, is_slot

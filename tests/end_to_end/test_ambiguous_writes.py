@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from local.cosmos.faults import Operation
-from ptu_optimizer.requests.envelope import REQUESTS_LATER
+from ptu_optimizer.ports.hubs import REQUESTS_LATER
 from tests.end_to_end.clients import chat
 from tests.end_to_end.in_process import Bench, bench
 

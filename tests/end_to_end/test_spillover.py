@@ -14,7 +14,8 @@ from local.ptu.faults import Fault
 from local.system.settings import REQUEST_ID_KEY
 from ptu_optimizer.bootstrap import Application
 from ptu_optimizer.errors import AppError
-from ptu_optimizer.requests.envelope import REQUESTS_SOON, first_event
+from ptu_optimizer.ports.hubs import REQUESTS_SOON
+from ptu_optimizer.requests.envelope import first_event
 from ptu_optimizer.requests.ids import IdMint
 from ptu_optimizer.requests.item import Item, Spillover
 from tests.end_to_end.clients import chat

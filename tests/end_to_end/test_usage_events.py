@@ -12,7 +12,8 @@ from azure.eventhub.aio import EventHubProducerClient
 from examples.usage_events import UsageSender
 from ptu_optimizer.capacity.signals.usage import Usage
 from ptu_optimizer.capacity.signals.usage_events import MAX_AGE_SECONDS
-from ptu_optimizer.feeds.usage_feed import USAGE, USAGE_TTL_SECONDS
+from ptu_optimizer.feeds.usage_feed import USAGE_TTL_SECONDS
+from ptu_optimizer.ports.hubs import USAGE
 from tests.end_to_end.clients import send_raw
 from tests.end_to_end.systems import System
 from tests.support.polling import eventually

@@ -10,14 +10,9 @@ from typing import Any
 
 import pytest
 
+from ptu_optimizer.access.bearer import InvalidToken
 from ptu_optimizer.errors import AppError, DependencyUnavailable
-from ptu_optimizer.feeds.alert_callers import (
-    CallerCheck,
-    InvalidToken,
-    KeyIsEnough,
-    PlatformCheck,
-    TokenCheck,
-)
+from ptu_optimizer.feeds.alert_callers import CallerCheck, KeyIsEnough, PlatformCheck, TokenCheck
 
 APP = "461e8683-5575-4561-ac7f-899cc907d62a"
 TENANT = "aaaabbbb-0000-cccc-1111-dddd2222eeee"

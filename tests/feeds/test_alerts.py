@@ -13,7 +13,7 @@ from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
 from ptu_optimizer.capacity.signals.alert import Alert, brake
 from ptu_optimizer.errors import AppError
 from ptu_optimizer.feeds.alerts import KEPT_SECONDS, MAX_BODY_BYTES, MAX_SWAPS, Alerts
-from ptu_optimizer.requests.item import JsonObject
+from ptu_optimizer.ports.documents import JsonObject
 from tests.support.alerts import (
     ALERT_ID,
     EXPIRY_SECONDS,

@@ -12,11 +12,10 @@ from ptu_optimizer.capacity.work import Model
 from ptu_optimizer.feeds.usage_feed import (
     LOG_SECONDS,
     RELEVANT_SECONDS,
-    USAGE,
     USAGE_TTL_SECONDS,
     UsageFeed,
 )
-from ptu_optimizer.ports.hubs import DeliveredEvent, Delivery
+from ptu_optimizer.ports.hubs import USAGE, DeliveredEvent, Delivery
 
 NOW = 1_800_000_000.0
 MODEL = Model(input_tpm_per_ptu=3_000, output_ratio=4)

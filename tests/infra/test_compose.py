@@ -17,8 +17,7 @@ import pytest
 from local.emulators.prepare import DEFINITIONS
 from local.ptu.__main__ import _config, _parser
 from local.system.options import HUBS
-from ptu_optimizer.feeds.usage_feed import USAGE
-from ptu_optimizer.requests.envelope import REQUESTS, REQUESTS_LATER, REQUESTS_SOON
+from ptu_optimizer.ports.hubs import REQUESTS, REQUESTS_LATER, REQUESTS_SOON, USAGE
 from tests.support.deployed_settings import loaded, read_by_nobody
 from tests.support.functions import app_functions, consumer_groups, containers, hubs
 from tests.support.images import copied, run_in

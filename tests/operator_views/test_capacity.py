@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
-from ptu_optimizer.capacity.belief import Belief, Learned, Provenance
-from ptu_optimizer.capacity.control.controller import Admit, Controller, Verdict, Wait
+from ptu_optimizer.capacity.control.controller import Controller
+from ptu_optimizer.capacity.control.verdict import Admit, Verdict, Wait
+from ptu_optimizer.capacity.estimate.belief import Belief, Provenance
 from ptu_optimizer.capacity.signals.alert import Alert
 from ptu_optimizer.capacity.signals.alert_schema import Condition
+from ptu_optimizer.capacity.signals.learned import Learned
 from ptu_optimizer.capacity.signals.minute import Minute
 from ptu_optimizer.capacity.signals.reading import Kind, Reading
 from ptu_optimizer.capacity.signals.usage import Usage, UsageWindow
@@ -29,8 +31,8 @@ from ptu_optimizer.operator_views.capacity import (
     SpilloverTarget,
 )
 from ptu_optimizer.operator_views.what_would_change import Terms
-from ptu_optimizer.requests.envelope import HUBS, REQUESTS, REQUESTS_LATER, REQUESTS_SOON
-from ptu_optimizer.requests.item import JsonObject
+from ptu_optimizer.ports.documents import JsonObject
+from ptu_optimizer.ports.hubs import HUBS, REQUESTS, REQUESTS_LATER, REQUESTS_SOON
 from tests.support.controllers import RATE, level_controller
 from tests.support.stores import FakeCapacity
 

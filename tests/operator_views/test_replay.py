@@ -8,16 +8,17 @@ import random
 
 import pytest
 
-from ptu_optimizer.capacity.belief import Learned
-from ptu_optimizer.capacity.control.controller import Admit, Verdict, Wait
 from ptu_optimizer.capacity.control.level_controller import LevelController
+from ptu_optimizer.capacity.control.verdict import Admit, Verdict, Wait
 from ptu_optimizer.capacity.signals.alert import Alert
 from ptu_optimizer.capacity.signals.alert_schema import Condition
+from ptu_optimizer.capacity.signals.learned import Learned
 from ptu_optimizer.capacity.signals.minute import Minute
 from ptu_optimizer.capacity.signals.reading import Kind, Reading
 from ptu_optimizer.capacity.signals.signal import Signal
 from ptu_optimizer.capacity.signals.usage import Usage, UsageWindow
-from ptu_optimizer.operator_views.replay import Recorded, replay
+from ptu_optimizer.coordination.records import Recorded
+from ptu_optimizer.operator_views.replay import replay
 from tests.support.controllers import RATE, level_controller
 
 NOW = 1_800_000_000.0

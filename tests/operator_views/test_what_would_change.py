@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from ptu_optimizer.capacity.belief import Belief, Provenance
-from ptu_optimizer.capacity.control.controller import Admit, Verdict, Wait
-from ptu_optimizer.capacity.estimate.observer import Basis
+from ptu_optimizer.capacity.control.verdict import Admit, Verdict, Wait
+from ptu_optimizer.capacity.estimate.belief import Basis, Belief, Provenance
 from ptu_optimizer.capacity.signals.alert import Alert
 from ptu_optimizer.capacity.signals.alert_schema import Condition
 from ptu_optimizer.coordination.belief_report import BeliefReport, HubReport

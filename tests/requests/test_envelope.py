@@ -8,17 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ptu_optimizer.requests.bodies import pack
+from ptu_optimizer.requests.dispatch.decoding import decode
 from ptu_optimizer.requests.envelope import (
     MAX_REASON_CHARS,
     BlobRange,
     RequestEvent,
-    ResultEvent,
     UndecodableEvent,
-    decode,
     encode_inline,
     first_event,
 )
 from ptu_optimizer.requests.item import Item, Priority, Spillover
+from ptu_optimizer.requests.ledger.result_event import ResultEvent
 
 NOW = 1_800_000_000.0
 BODY = {"messages": [{"role": "user", "content": "Why?"}]}

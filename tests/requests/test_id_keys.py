@@ -10,6 +10,7 @@ import pytest
 
 from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
 from ptu_optimizer.errors import DependencyUnavailable
+from ptu_optimizer.ports.id_keys import KeyVersion
 from ptu_optimizer.requests.id_keys import (
     DECIDES_WITHIN_SECONDS,
     MINTS_AFTER_SECONDS,
@@ -19,7 +20,6 @@ from ptu_optimizer.requests.id_keys import (
     WAIT_SECONDS,
     FixedIds,
     KeyState,
-    KeyVersion,
     RotatingIds,
     in_order,
 )

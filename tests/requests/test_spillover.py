@@ -10,9 +10,10 @@ from local.virtual_time import EPOCH, in_virtual_time
 from ptu_optimizer.admission.gate import Gate
 from ptu_optimizer.capacity.signals.reading import Kind as ReadingKind
 from ptu_optimizer.capacity.signals.reading import Reading
-from ptu_optimizer.ports.stores import Outgoing
-from ptu_optimizer.requests.envelope import REQUESTS, REQUESTS_LATER, REQUESTS_SOON, RequestEvent
-from ptu_optimizer.requests.item import JsonObject, Spillover
+from ptu_optimizer.ports.documents import JsonObject
+from ptu_optimizer.ports.hubs import REQUESTS, REQUESTS_LATER, REQUESTS_SOON, Outgoing
+from ptu_optimizer.requests.envelope import RequestEvent
+from ptu_optimizer.requests.item import Spillover
 from tests.requests.protocol.process import DEPLOYMENT, SPILLOVER, URGENCY
 from tests.requests.protocol.world import TIMING, World
 

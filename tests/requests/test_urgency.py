@@ -8,10 +8,12 @@ import pytest
 
 from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
 from ptu_optimizer.admission.gate import Gate
+from ptu_optimizer.admission.gated_deployment import Lane
 from ptu_optimizer.capacity.control.pay_as_you_go import TOKENS, PayAsYouGo
 from ptu_optimizer.capacity.signals.reading import Kind, Reading
-from ptu_optimizer.requests.dispatch.route import Lane, Route, route_of
-from ptu_optimizer.requests.envelope import REQUESTS, REQUESTS_LATER, REQUESTS_SOON, RequestEvent
+from ptu_optimizer.ports.hubs import REQUESTS, REQUESTS_LATER, REQUESTS_SOON
+from ptu_optimizer.requests.dispatch.route import Route, route_of
+from ptu_optimizer.requests.envelope import RequestEvent
 from ptu_optimizer.requests.item import Priority, Spillover
 from ptu_optimizer.requests.urgency import STAYS, Urgency
 from tests.requests.protocol.process import DEPLOYMENT

@@ -3,10 +3,12 @@ one for tests of what lies around it."""
 
 from __future__ import annotations
 
-from ptu_optimizer.capacity.belief import Belief, Learned
-from ptu_optimizer.capacity.control.controller import Admit, SlowDownLimits, Verdict, Wait
 from ptu_optimizer.capacity.control.level_controller import LevelController
+from ptu_optimizer.capacity.control.limits import SlowDownLimits
+from ptu_optimizer.capacity.control.verdict import Admit, Verdict, Wait
+from ptu_optimizer.capacity.estimate.belief import Belief
 from ptu_optimizer.capacity.estimate.observer import LevelObserver
+from ptu_optimizer.capacity.signals.learned import Learned
 from ptu_optimizer.capacity.signals.signal import Signal
 from ptu_optimizer.capacity.work import Model
 

@@ -4,41 +4,84 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 PACKAGE = "ptu_optimizer"
 COMMON = frozenset({"clock", "errors", "telemetry"})
-USE_CASES = frozenset(
+PORTS = frozenset({"ports", "capacity.signals"})
+"""What the use cases need from outside; readings and minutes are among it."""
+CAPACITY = frozenset(
     {
-        "requests",
-        "gateway",
-        "batches",
-        "tenants",
-        "admission",
-        "backends",
-        "coordination",
-        "feeds",
-        "operator_views",
-        "ports",
+        "capacity",
+        "capacity.signals",
+        "capacity.calibration",
+        "capacity.estimate",
+        "capacity.control",
     }
 )
 
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "function_app": frozenset({"triggers"}),
-    "triggers": USE_CASES | COMMON | {"triggers", "bootstrap"},
-    **dict.fromkeys(USE_CASES, USE_CASES | COMMON | {"capacity"}),
-    "capacity": frozenset({"capacity"}),
-    "adapters": USE_CASES | COMMON | {"adapters", "capacity"},
+    "triggers": COMMON
+    | {"triggers", "bootstrap", "ports", "feeds", "gateway", "batches", "tenants"}
+    | {"requests", "requests.intake", "requests.dispatch"},
+    # the life of a queued request
+    "requests": COMMON | PORTS,
+    "requests.ledger": COMMON | PORTS | {"requests"},
+    "requests.intake": COMMON | PORTS | {"requests", "requests.ledger"},
+    "requests.status": COMMON | PORTS | {"requests", "requests.ledger"},
+    "requests.sweep": COMMON | PORTS | {"requests", "requests.ledger", "requests.status"},
+    "requests.dispatch": COMMON
+    | PORTS
+    | {"requests", "requests.ledger", "requests.status"}
+    | {"admission", "coordination", "backends", "capacity"},
+    # what docks beside it
+    "gateway": COMMON
+    | PORTS
+    | {"access", "backends", "capacity.control.breaker", "tenants"}
+    | {"requests", "requests.intake", "requests.status"},
+    "batches": COMMON
+    | PORTS
+    | {"access", "backends", "tenants"}
+    | {"requests", "requests.intake", "requests.ledger", "requests.status"},
+    "tenants": COMMON | PORTS | {"access"},
+    # what several of them need
+    "coordination": COMMON | PORTS | CAPACITY | {"admission", "backends"},
+    "admission": COMMON | PORTS | CAPACITY | {"backends"},
+    "backends": COMMON | PORTS | {"capacity"},
+    "feeds": COMMON | PORTS | {"access"},
+    "operator_views": COMMON | PORTS | CAPACITY | {"coordination", "requests.id_keys"},
+    "access": COMMON,
+    "ports": frozenset({"capacity.signals"}),
+    # what a deployment has left; pure
+    "capacity": frozenset(),
+    "capacity.signals": frozenset({"capacity"}),
+    "capacity.calibration": frozenset({"capacity", "capacity.signals"}),
+    "capacity.estimate": frozenset({"capacity", "capacity.signals", "capacity.calibration"}),
+    "capacity.control": CAPACITY - {"capacity.control"},
+    # what builds and hands in
+    "adapters": COMMON | PORTS | {"access", "requests.ids"},
     "settings": COMMON | {"capacity"},
-    "services": USE_CASES | COMMON | {"capacity", "adapters"},
-    "bootstrap": USE_CASES | COMMON | {"capacity", "services", "settings"},
+    "services": COMMON | PORTS | {"adapters", "access", "backends"},
+    "bootstrap": COMMON
+    | PORTS
+    | CAPACITY
+    | {"services", "settings", "admission", "backends", "coordination", "feeds", "operator_views"}
+    | {"requests", "requests.ledger", "requests.intake", "requests.dispatch"}
+    | {"requests.status", "requests.sweep", "gateway", "batches", "tenants"},
     "clock": COMMON,
     "errors": COMMON,
     "telemetry": COMMON,
     "": frozenset(),
 }
-"""Which parts of the package each part may import; "" is the package's own `__init__`."""
+"""Which parts, or single modules of another part, each part may import besides itself. An arrow is
+not transitive: what a part may import, its importers may not for that reason. "" is the package's
+own `__init__`."""
+
+USE_CASES = frozenset({"requests", "gateway", "batches", "tenants"})
+MOST_FILES = 12
+"""In a folder: what somebody takes in at one look."""
 
 NEVER = frozenset({"local", "tests", "benchmarks"})
 SDKS = frozenset({"azure", "azurefunctions", "openai", "httpx", "httpx2", "aiohttp", "jwt"})
@@ -59,12 +102,17 @@ class Violation:
 
 
 def part_of(module: str) -> str | None:
-    """The part of the house that a module belongs to; None if it is not of this app."""
+    """The part of the house that a module belongs to, the narrowest that is defined; None if it is
+    not of this app."""
     names = module.split(".")
     if names[0] == "function_app":
         return "function_app"
     if names[0] != PACKAGE:
         return None
+    for length in range(len(names), 1, -1):
+        part = ".".join(names[1:length])
+        if part in MAY_IMPORT:
+            return part
     return names[1] if len(names) > 1 else ""
 
 
@@ -96,16 +144,64 @@ def _forbidden_import(part: str, target: str) -> str | None:
         return f"nothing in the app imports {top}"
     if imported is not None:
         # `from ptu_optimizer import x`, x being no module of ours, is `__init__`'s own
-        if imported in MAY_IMPORT and imported not in MAY_IMPORT[part]:
+        allowed = MAY_IMPORT[part] | {part}
+        if imported in MAY_IMPORT and not any(_is_within(target, one) for one in allowed):
             return f"{part} may not import {imported or PACKAGE}"
         return None
     if top in SDKS and part not in KNOW_SDKS:
         return f"{part} may not know the SDK {top}"
-    if part == "capacity" and top != "pydantic" and top not in sys.stdlib_module_names:
+    if (
+        part.partition(".")[0] == "capacity"
+        and top != "pydantic"
+        and top not in sys.stdlib_module_names
+    ):
         return f"capacity imports the standard library and pydantic only, not {top}"
     if top == "pydantic_settings" and part not in READS_ENVIRONMENT:
         return "only settings.py reads the environment"
     return None
+
+
+def _is_within(target: str, allowed: str) -> bool:
+    """Whether `allowed` is the part of the imported name, or the very module that it lies in."""
+    if part_of(target) == allowed:
+        return True
+    module = f"{PACKAGE}.{allowed}"
+    return allowed not in MAY_IMPORT and (target == module or target.startswith(f"{module}."))
+
+
+def circles(arrows: Mapping[str, Collection[str]]) -> list[list[str]]:
+    """Every set of nodes that reach one another, each sorted. `arrows` leads from node to nodes."""
+    reached = {node: _reachable(node, arrows) for node in arrows}
+    found = {
+        tuple(sorted({node} | {other for other in reached[node] if node in reached.get(other, ())}))
+        for node in arrows
+        if node in reached[node]
+    }
+    return [list(one) for one in sorted(found)]
+
+
+def _reachable(node: str, arrows: Mapping[str, Collection[str]]) -> set[str]:
+    found: set[str] = set()
+    ahead = list(arrows.get(node, ()))
+    while ahead:
+        one = ahead.pop()
+        if one not in found:
+            found.add(one)
+            ahead.extend(arrows.get(one, ()))
+    return found
+
+
+def imported_modules(
+    source: str, *, module: str, is_package: bool, modules: Collection[str]
+) -> set[str]:
+    """The modules among `modules` that `source` imports, wherever in the file."""
+    found = set()
+    for _, target in _imports(ast.parse(source), module, is_package):
+        for name in (target, target.rpartition(".")[0]):
+            if name in modules and name != module:
+                found.add(name)
+                break
+    return found
 
 
 def _imports(tree: ast.AST, module: str, is_package: bool) -> Iterator[tuple[int, str]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from local.virtual_time import EPOCH
 from ptu_optimizer.errors import DependencyUnavailable
-from ptu_optimizer.requests.id_keys import SERVICE, KeyVersion
+from ptu_optimizer.ports.id_keys import SERVICE, KeyVersion
 from ptu_optimizer.requests.ids import GroupId, IdMint
 
 OLD = b"the key that has always been there"

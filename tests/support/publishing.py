@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from local.virtual_time import VirtualClock
 from ptu_optimizer.errors import DependencyUnavailable
-from ptu_optimizer.ports.stores import Outgoing, PublishFailed
+from ptu_optimizer.ports.hubs import Outgoing, PublishFailed
 
 
 class FakePublisher:

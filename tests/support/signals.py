@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ptu_optimizer.capacity.belief import Learned
+from ptu_optimizer.capacity.signals.learned import Learned
 from ptu_optimizer.capacity.signals.minute import MINUTE_SECONDS, Minute
 from ptu_optimizer.capacity.signals.reading import Kind, Reading
 from ptu_optimizer.capacity.signals.usage import Usage, UsageWindow

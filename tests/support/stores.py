@@ -9,8 +9,8 @@ from typing import Any
 
 from local.virtual_time import EPOCH
 from ptu_optimizer.errors import DependencyUnavailable
+from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.stores import BUCKET_FIELDS, SLICE_FIELDS, Created
-from ptu_optimizer.requests.item import JsonObject
 
 COSMOS = "Cosmos DB"
 

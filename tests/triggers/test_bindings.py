@@ -13,7 +13,7 @@ import pytest
 from azurefunctions.extensions.http.fastapi import Request, Response
 
 from ptu_optimizer import bootstrap
-from ptu_optimizer.requests.envelope import HUBS
+from ptu_optimizer.ports.hubs import HUBS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SETTINGS: dict[str, str] = {

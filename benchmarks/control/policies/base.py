@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from benchmarks.control.baseline import Baseline
 from benchmarks.control.plant import Plant
-from ptu_optimizer.capacity.belief import Belief, Learned
-from ptu_optimizer.capacity.control.controller import Verdict
+from ptu_optimizer.capacity.control.verdict import Verdict
+from ptu_optimizer.capacity.estimate.belief import Belief
+from ptu_optimizer.capacity.signals.learned import Learned
 from ptu_optimizer.capacity.signals.minute import Minute
 from ptu_optimizer.capacity.signals.signal import Signal
 

@@ -18,7 +18,7 @@ from collections import deque
 
 from benchmarks.control.policies.base import Policy, Surroundings
 from local.virtual_time import EPOCH
-from ptu_optimizer.capacity.control.controller import Admit, Verdict, Wait
+from ptu_optimizer.capacity.control.verdict import Admit, Verdict, Wait
 
 LOOK_AGAIN_SECONDS = 0.1
 

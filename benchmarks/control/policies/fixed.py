@@ -7,7 +7,7 @@ what it drains, in tokens as they turn out. The maximum reserves more, so it is 
 from __future__ import annotations
 
 from benchmarks.control.policies.base import Policy, Surroundings
-from ptu_optimizer.capacity.control.controller import Admit, Verdict, Wait
+from ptu_optimizer.capacity.control.verdict import Admit, Verdict, Wait
 from ptu_optimizer.capacity.signals.reading import Kind, Reading
 from ptu_optimizer.capacity.signals.signal import Signal
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.control.policies.base import Policy, Surroundings
-from ptu_optimizer.capacity.control.controller import Admit, Verdict, Wait
+from ptu_optimizer.capacity.control.verdict import Admit, Verdict, Wait
 from ptu_optimizer.capacity.signals.minute import Minute
 
 BELIEVED_SECONDS = 300.0

@@ -7,7 +7,7 @@ from full, which is how we run it.
 
 from __future__ import annotations
 
-from enum import StrEnum
+from ptu_optimizer.capacity.signals.minute import Meaning
 
 LEAST_BUSY = 0.3
 """Quieter minutes say nothing: level and load are both near zero then."""
@@ -21,12 +21,6 @@ second it looks like a level; between them it may be either."""
 CERTAIN = 3
 MOST = 8
 """Votes that decide, and how many are kept: a service may change what it reports."""
-
-
-class Meaning(StrEnum):
-    UNKNOWN = "unknown"
-    LEVEL = "level"
-    LOAD = "load"
 
 
 class MetricMeaning:

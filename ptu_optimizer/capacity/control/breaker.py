@@ -15,7 +15,7 @@ FAILURES_ALONE close it, or a small batch would use its attempts up to find out.
 
 from __future__ import annotations
 
-from .controller import Wait
+from .verdict import Wait
 
 FAILURES_AMONG_OTHERS = 8
 """In a row, with calls under way: the deployment, its key, or the way there, not bad luck."""

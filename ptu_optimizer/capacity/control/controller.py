@@ -5,32 +5,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
-from ptu_optimizer.capacity.belief import Belief, Learned
+from ptu_optimizer.capacity.estimate.belief import Belief
+from ptu_optimizer.capacity.signals.learned import Learned
 from ptu_optimizer.capacity.signals.signal import Signal
 
-
-@dataclass(frozen=True, slots=True)
-class Admit:
-    """Send one call now."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Do not send now."""
-
-    why: str
-    closed: bool
-    """True: nothing is sent at all. False: a call goes as soon as there is room for it."""
-    retry_at: float | None
-    """When to ask again, in epoch seconds; None: when a call ends or a signal comes in."""
-
-
-Verdict = Admit | Wait
+from .verdict import Verdict
 
 
 class Controller(Protocol):
@@ -61,24 +42,3 @@ class Controller(Protocol):
     def learned(self, *, now: float) -> Learned | None:
         """What a successor in another process should know; None if there is nothing."""
         ...
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SlowDownLimits:
-    """At or below `lower` full speed, above it linearly fewer at a time, at `upper` none.
-
-    The operator's contract, by priority; the level control works inside it.
-    """
-
-    lower: float
-    upper: float
-    max_concurrent_calls: int
-
-    def allowed(self, level: float) -> int:
-        """Calls at a time at this level."""
-        if level <= self.lower:
-            return self.max_concurrent_calls
-        if level >= self.upper:
-            return 0
-        share = (self.upper - level) / (self.upper - self.lower)
-        return max(1, int(self.max_concurrent_calls * share))

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import math
 
-from ptu_optimizer.capacity.belief import Belief, Learned
-from ptu_optimizer.capacity.estimate.observer import ASSUMED_DEPTH_SECONDS, Basis, LevelObserver
+from ptu_optimizer.capacity.estimate.belief import Basis, Belief
+from ptu_optimizer.capacity.estimate.observer import ASSUMED_DEPTH_SECONDS, LevelObserver
 from ptu_optimizer.capacity.signals.alert import Alert
+from ptu_optimizer.capacity.signals.learned import Learned
 from ptu_optimizer.capacity.signals.minute import Minute
 from ptu_optimizer.capacity.signals.reading import Kind, Reading
 from ptu_optimizer.capacity.signals.signal import Signal
 from ptu_optimizer.capacity.signals.usage import Usage
 
 from .brakes import Brakes, HarmBrake
-from .controller import Admit, SlowDownLimits, Verdict, Wait
+from .limits import SlowDownLimits
 from .pacing import Pace, Uncertainty, ceiling, rate_by_minutes
 from .signal_log import Gauge
+from .verdict import Admit, Verdict, Wait
 
 AFTER_REFUSAL_SECONDS = 2.0
 """After the time that a 429 names, so that interactive calls come first."""

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import math
 
-from ptu_optimizer.capacity.belief import Belief, Learned
+from ptu_optimizer.capacity.estimate.belief import Belief
+from ptu_optimizer.capacity.signals.learned import Learned
 from ptu_optimizer.capacity.signals.reading import Kind, Reading
 from ptu_optimizer.capacity.signals.signal import Signal
 from ptu_optimizer.capacity.work import Model
 
-from .controller import Admit, Controller, Verdict, Wait
+from .controller import Controller
+from .verdict import Admit, Verdict, Wait
 
 TOKENS = Model(input_tpm_per_ptu=1, output_ratio=1)
 """What a call costs here: tokens, whichever kind they are."""

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 
-from ptu_optimizer.capacity.belief import Provenance
-from ptu_optimizer.capacity.estimate.observer import Basis
+from ptu_optimizer.capacity.estimate.belief import Basis, Provenance
 from ptu_optimizer.capacity.signals.alert import Alert
 from ptu_optimizer.capacity.signals.minute import Minute
 from ptu_optimizer.capacity.signals.reading import Kind, Reading

@@ -8,19 +8,20 @@ looks emptier than it is, and the loop is slower.
 from __future__ import annotations
 
 import math
-from enum import StrEnum
 
-from ptu_optimizer.capacity.belief import Learned
 from ptu_optimizer.capacity.calibration.depth import BucketDepth
 from ptu_optimizer.capacity.calibration.drain import Drain
 from ptu_optimizer.capacity.calibration.header_timing import HeaderTiming
-from ptu_optimizer.capacity.calibration.metric_meaning import Meaning, MetricMeaning
+from ptu_optimizer.capacity.calibration.metric_meaning import MetricMeaning
 from ptu_optimizer.capacity.calibration.minute_costs import MinuteCosts
-from ptu_optimizer.capacity.signals.minute import MINUTE_SECONDS, Minute
+from ptu_optimizer.capacity.signals.learned import Learned
+from ptu_optimizer.capacity.signals.minute import MINUTE_SECONDS, Meaning, Minute
 from ptu_optimizer.capacity.signals.reading import Reading
-from ptu_optimizer.capacity.signals.usage import WINDOW_SECONDS, CallsElsewhere, Usage
+from ptu_optimizer.capacity.signals.usage import WINDOW_SECONDS, Usage
 from ptu_optimizer.capacity.work import Model
 
+from .belief import Basis
+from .calls_elsewhere import CallsElsewhere
 from .event_load import EVENTS_SILENT_SECONDS, EventStream
 from .interactive_load import HeaderLoad, MinuteLoads
 from .refusals import FullMoments
@@ -38,15 +39,6 @@ PAUSE_SECONDS = 30.0
 
 STRAGGLER_SECONDS = 5.0
 """Usage events that come this much later than the others still find their place."""
-
-
-class Basis(StrEnum):
-    """What the belief rests on, best first."""
-
-    HEADER = "header"
-    EVENTS = "usage events"
-    METRIC = "azure monitor"
-    NOTHING = "nothing"
 
 
 class LevelObserver:

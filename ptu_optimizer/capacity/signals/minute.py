@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Self
 
 from ptu_optimizer.capacity.work import Model
@@ -105,3 +106,9 @@ _FIGURES = (
     "cached_tokens",
     "generated_tokens",
 )
+
+
+class Meaning(StrEnum):
+    UNKNOWN = "unknown"
+    LEVEL = "level"
+    LOAD = "load"

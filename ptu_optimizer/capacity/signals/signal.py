@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from ptu_optimizer.capacity.belief import Learned
-
 from .alert import Alert
+from .learned import Learned
 from .minute import Minute
 from .reading import Reading
 from .usage import Usage

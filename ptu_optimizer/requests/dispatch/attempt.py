@@ -11,31 +11,29 @@ from typing import Any, Protocol
 
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import DependencyUnavailable
-from ptu_optimizer.ports.stores import (
+from ptu_optimizer.ports.documents import JsonObject
+from ptu_optimizer.ports.model_calls import (
     CallResult,
-    Created,
     ModelCaller,
     Rejected,
     Success,
     Throttled,
     Transient,
 )
-from ptu_optimizer.requests.item import JsonObject
+from ptu_optimizer.ports.stores import Created
 from ptu_optimizer.requests.ledger.ledger import Ledger
-from ptu_optimizer.requests.ledger.outcome_errors import exhausted, spilled_by_azure, whereabouts
+from ptu_optimizer.requests.ledger.outcome_errors import exhausted
 from ptu_optimizer.requests.ledger.outcomes import Concluded, OutcomeWriter, labels, unpaid
-from ptu_optimizer.requests.ledger.slots import (
+from ptu_optimizer.requests.ledger.rules import (
     VISIBILITY_DELAY_SECONDS,
     Claim,
     Ended,
-    Kind,
     Later,
     Ours,
-    Slot,
     Step,
-    new_token,
     next_step,
 )
+from ptu_optimizer.requests.ledger.slots import Kind, Slot, new_token
 from ptu_optimizer.requests.ledger.timing import Timing
 from ptu_optimizer.telemetry import logger
 
@@ -59,10 +57,7 @@ Next = Concluded | Released | Claim | Later
 
 
 class Call(Protocol):
-    """The way to a deployment, and whoever must know what a call told of it: its gate."""
-
-    @property
-    def route(self) -> Route: ...
+    """Whoever must know what a call told of its deployment: its gate."""
 
     def called(self, result: CallResult, *, at: float) -> None: ...
 
@@ -104,7 +99,9 @@ class Attempts:
         self._max_failures = max_failures
         self._worker = worker
 
-    async def run(self, request: InHand, body: JsonObject, *, claim: Claim, call: Call) -> Next:
+    async def run(
+        self, request: InHand, body: JsonObject, *, claim: Claim, route: Route, call: Call
+    ) -> Next:
         """One attempt at slot `claim.n`. Raises PublishFailed if an outcome finds no place."""
         if claim.failures >= self._max_failures:
             return await self._give_up(request, claim)
@@ -122,11 +119,11 @@ class Attempts:
             enqueued_at=request.delivered.enqueued_at,
             details={
                 **labels(request.event),
-                **whereabouts(call.route),
+                **whereabouts(route),
                 "worker": self._worker,
             },
         )
-        attempt = _Claimed(request=request, route=call.route, slot=slot, started=started)
+        attempt = _Claimed(request=request, route=route, slot=slot, started=started)
         created = await self._ledger.create(
             slot, ends_at=attempt.ends_at, until=started + self._timing.write_budget
         )
@@ -140,7 +137,7 @@ class Attempts:
             return await self._release(attempt, why="its lease was nearly over", failures=0)
         request.invocation.progress.under_way(request.event.request_id)
         result = await self._caller.complete(
-            deployment=call.route.lane.deployment,
+            deployment=route.lane.deployment,
             body=body,
             call_id=slot.id,
             timeout_seconds=left,
@@ -281,3 +278,22 @@ def _ended_or(step: Claim | Later | Ended | Ours) -> Next:
             return step
         case Ours():
             raise AssertionError("the caller handles its own record")
+
+
+def whereabouts(route: Route) -> JsonObject:
+    """The deployment that serves, and why if it is not the request's own."""
+    served: JsonObject = {"deployment": route.lane.deployment}
+    if route.spilled_over:
+        served |= {"spilled_over": True, "spilled_over_why": route.spilled_over}
+    return served
+
+
+def spilled_by_azure(result: Success) -> JsonObject:
+    """For the books: such a call was paid for by the token."""
+    if result.spilled_from is None:
+        return {}
+    return {
+        "deployment": result.served_by or result.spilled_from,
+        "spilled_over": "by Azure",
+        "spilled_over_why": f"{result.spilled_from} was full, and Azure spills over from it",
+    }

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from ptu_optimizer.ports.hubs import DeliveredEvent, Delivery, Report
-from ptu_optimizer.requests.envelope import REQUESTS_LATER, RequestEvent
+from ptu_optimizer.ports.hubs import REQUESTS_LATER, DeliveredEvent
+from ptu_optimizer.requests.envelope import RequestEvent
 from ptu_optimizer.requests.ids import GroupId
-from ptu_optimizer.requests.ledger.slots import Sighting
+from ptu_optimizer.requests.ledger.rules import Sighting
 
-from .delivery_progress import Progress
-from .rescheduling import Rescheduler
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Invocation:
-    """What the events of one delivered batch share."""
-
-    delivery: Delivery
-    report: Report
-    rescheduler: Rescheduler
-    until: float
-    """Monotonic: after this no new work is started."""
-    progress: Progress = field(default_factory=Progress)
+from .invocation import Invocation
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

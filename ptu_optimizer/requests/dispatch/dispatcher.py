@@ -11,30 +11,34 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ptu_optimizer.admission.gated_deployment import Lane
 from ptu_optimizer.backends.tokens import TokenEstimator
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.coordination.exchange import CapacityExchange
 from ptu_optimizer.errors import DependencyUnavailable
-from ptu_optimizer.ports.hubs import DeliveredEvent, Delivery, Report
-from ptu_optimizer.ports.stores import Publisher, PublishFailed
+from ptu_optimizer.ports.documents import JsonObject
+from ptu_optimizer.ports.hubs import DeliveredEvent, Delivery, Publisher, PublishFailed
 from ptu_optimizer.requests.bodies import Inputs
-from ptu_optimizer.requests.envelope import NudgeEvent, ResultEvent, UndecodableEvent, decode
+from ptu_optimizer.requests.envelope import NudgeEvent, UndecodableEvent
+from ptu_optimizer.requests.groups import position
 from ptu_optimizer.requests.id_keys import Ids
 from ptu_optimizer.requests.ids import ForgedId
-from ptu_optimizer.requests.item import JsonObject
 from ptu_optimizer.requests.ledger.ledger import Ledger
 from ptu_optimizer.requests.ledger.outcomes import OutcomeHasNoPlace, OutcomeWriter
+from ptu_optimizer.requests.ledger.result_event import ResultEvent
 from ptu_optimizer.requests.ledger.timing import Timing
 from ptu_optimizer.requests.status.flow_reports import FlowReports
 from ptu_optimizer.requests.urgency import Urgency
 from ptu_optimizer.telemetry import logger
 
 from .attempt import Attempts
-from .delivered_request import InHand, Invocation
+from .dead_letter import dead_letter
+from .decoding import decode
+from .delivered_request import InHand
 from .delivery_progress import FULL_BATCH_EVENTS
 from .handler import RequestHandler
+from .invocation import Invocation, Report
 from .rescheduling import PublishedMemory, Rescheduler
-from .route import Lane
 
 _log = logger("dispatcher")
 
@@ -129,7 +133,7 @@ class Dispatcher:
         report.annotations += self._late
         self._late = []
         if delivery.events:
-            report.positions.append(delivery.position(now=self._clock.now()))
+            report.positions.append(position(delivery, now=self._clock.now()))
         return report
 
     async def settled(self) -> Report:
@@ -210,7 +214,7 @@ class Dispatcher:
             "an event is put aside as a dead letter",
             extra={"hub": delivery.hub, "sequence_number": delivered.sequence_number},
         )
-        record = delivery.dead_letter(delivered, reason, now=self._clock.now())
+        record = dead_letter(delivery, delivered, reason, now=self._clock.now())
         invocation.report.dead_letters.append(record)
 
     async def _guarded(self, request: InHand) -> Exception | None:

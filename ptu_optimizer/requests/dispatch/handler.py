@@ -10,29 +10,33 @@ import asyncio
 from collections.abc import Mapping
 
 from ptu_optimizer.admission.call import LaneCall
+from ptu_optimizer.admission.gated_deployment import Lane
 from ptu_optimizer.admission.permits import Permit
 from ptu_optimizer.admission.wait_limits import Patience
 from ptu_optimizer.backends.tokens import TokenEstimator, prefix_of, work_of_length
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import DependencyUnavailable
-from ptu_optimizer.ports.stores import Success
+from ptu_optimizer.ports.documents import JsonObject
+from ptu_optimizer.ports.hubs import REQUESTS_LATER, REQUESTS_SOON
+from ptu_optimizer.ports.model_calls import Success
 from ptu_optimizer.requests.bodies import InputMissing, Inputs
-from ptu_optimizer.requests.envelope import REQUESTS_LATER, REQUESTS_SOON
-from ptu_optimizer.requests.item import JsonObject, Spillover
+from ptu_optimizer.requests.item import Spillover
+from ptu_optimizer.requests.ledger.annotations import deferral
 from ptu_optimizer.requests.ledger.ledger import Ledger
-from ptu_optimizer.requests.ledger.outcome_errors import input_missing
+from ptu_optimizer.requests.ledger.outcome_errors import deadline_exceeded, input_missing
 from ptu_optimizer.requests.ledger.outcomes import Concluded, OutcomeWriter, unpaid
-from ptu_optimizer.requests.ledger.slots import Claim, Ended, Kind, Later, Ours, head, next_step
+from ptu_optimizer.requests.ledger.rules import Claim, Ended, Later, Ours, next_step
+from ptu_optimizer.requests.ledger.slots import Kind, head
 from ptu_optimizer.requests.ledger.timing import Timing
-from ptu_optimizer.requests.status.flow_reports import FlowReports, Passing
-from ptu_optimizer.requests.status.wait_reason import QUEUED_WHY, deadline_exceeded, reason
+from ptu_optimizer.requests.status.flow_reports import FlowReports, Passing, place_of
+from ptu_optimizer.requests.status.wait_reason import QUEUED_WHY, reason
 from ptu_optimizer.requests.urgency import STAYS, Urgency
 
 from .attempt import Attempts, Next, Released
 from .delivered_request import InHand
 from .delivery_progress import FULL_BATCH_EVENTS
-from .rescheduling import PublishedMemory, deferral
-from .route import Lane, Route, route_of
+from .rescheduling import PublishedMemory
+from .route import Route, route_of
 
 CLOCK_GRAIN_SECONDS = 0.05
 """A wait is measured in monotonic time and its end in wall time: by so much they may differ."""
@@ -77,7 +81,7 @@ class RequestHandler:
         event = request.event
         if self._memory.is_stale(event):
             return
-        with self._flows.in_hand(request) as passing:
+        with self._flows.in_hand(deployment=event.deployment, hub=request.hub) as passing:
             await self._bring_on(request, passing)
 
     async def _bring_on(self, request: InHand, passing: Passing) -> None:
@@ -131,7 +135,11 @@ class RequestHandler:
             came = self._clock.monotonic()
             passed = await self._enter(request, route)
             if not route.spilled_over:
-                passing.left(started=not isinstance(passed, str))
+                passing.left(
+                    place_of(request.group, event.request_id),
+                    enqueued_at=request.delivered.enqueued_at,
+                    started=not isinstance(passed, str),
+                )
             if isinstance(passed, str):
                 if not why or self._clock.monotonic() > came:
                     why = passed  # else it was out of time already: what it waited for stands
@@ -255,7 +263,7 @@ class RequestHandler:
             return gate.verdict(hub=request.hub).why
 
     async def _attempt(self, request: InHand, claim: Claim, route: Route, permit: Permit) -> Next:
-        call = LaneCall(permit=permit, route=route, worker=self._worker)
+        call = LaneCall(permit=permit, lane=route.lane, worker=self._worker)
         try:
             try:
                 body = await self._inputs.body(request.event, request.group)
@@ -263,7 +271,7 @@ class RequestHandler:
                 # nothing is claimed yet, so this event can wait elsewhere and hold up no other
                 why = f"its input cannot be read now ({error.reason})"
                 return Later(_carried(claim), self._clock.now(), why)
-            step = await self._attempts.run(request, body, claim=claim, call=call)
+            step = await self._attempts.run(request, body, claim=claim, route=route, call=call)
             if isinstance(call.result, Success) and call.result.usage is not None:
                 self._estimator.learn(
                     body, deployment=route.lane.deployment, usage=call.result.usage

@@ -7,11 +7,10 @@ import heapq
 from dataclasses import dataclass
 
 from ptu_optimizer.clock import Clock
-from ptu_optimizer.ports.stores import Outgoing, Publisher, PublishFailed
-from ptu_optimizer.requests.envelope import REQUESTS_LATER, RequestEvent
-from ptu_optimizer.requests.ids import slice_of_request
-from ptu_optimizer.requests.item import JsonObject
+from ptu_optimizer.ports.hubs import REQUESTS_LATER, Publisher, PublishFailed
+from ptu_optimizer.requests.envelope import RequestEvent
 from ptu_optimizer.requests.ledger.timing import Timing
+from ptu_optimizer.requests.publishing import publish_again
 from ptu_optimizer.telemetry import logger
 
 _log = logger("deferral")
@@ -131,30 +130,3 @@ class Rescheduler:
             raise
         for _, event in batch:
             self._memory.remember(event)
-
-
-async def publish_again(publisher: Publisher, hub: str, events: list[RequestEvent]) -> None:
-    """Keyed by request id, so that the copies of a request meet. Raises PublishFailed."""
-    await publisher.publish(
-        hub, [Outgoing(event.encode(), key=event.request_id) for event in events]
-    )
-
-
-def deferral(
-    copy: RequestEvent, *, hub: str, leaves_at: float | None, at: float, ends_at: float
-) -> JsonObject:
-    """The annotation of a copy, for `requests`: told, never decided upon (12)."""
-    return {
-        "id": f"{copy.request_id}:deferral",
-        "slice": slice_of_request(copy.request_id),
-        "request_id": copy.request_id,
-        "type": "deferral",
-        "deferrals": copy.deferrals,
-        "at": at,
-        "not_before": copy.not_before,
-        "why": copy.why,
-        "hub": hub,
-        "deployment": copy.deployment,
-        "leaves_at": leaves_at,
-        "ttl": max(1, int(ends_at - at)),
-    }

@@ -4,26 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ptu_optimizer.admission.gate import Gate
-from ptu_optimizer.capacity.work import Model
+from ptu_optimizer.admission.gated_deployment import Lane
 from ptu_optimizer.requests.envelope import RequestEvent
 from ptu_optimizer.requests.urgency import STAYS, Urgency
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Lane:
-    """One deployment: its gate, and what its model costs."""
-
-    gate: Gate
-    model: Model
-    tokens_per_minute: int | None = None
-    """The limit of a pay-as-you-go deployment; None for a provisioned one."""
-    spillover: Lane | None = None
-    """Where requests may go that would miss their deadline: a pay-as-you-go deployment."""
-
-    @property
-    def deployment(self) -> str:
-        return self.gate.deployment
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,29 +13,18 @@ import orjson
 
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import AppError, DependencyUnavailable, unavailable
-from ptu_optimizer.ports.stores import (
-    BlobStore,
-    Created,
-    GroupStore,
-    Outgoing,
-    Publisher,
-    PublishFailed,
-)
+from ptu_optimizer.ports.documents import JsonObject
+from ptu_optimizer.ports.hubs import REQUESTS, REQUESTS_SOON, Outgoing, Publisher, PublishFailed
+from ptu_optimizer.ports.stores import BlobStore, Created, GroupStore
 from ptu_optimizer.requests.bodies import PackedInputs, inputs_blob, pack
-from ptu_optimizer.requests.envelope import REQUESTS, REQUESTS_SOON, encode_inline, first_event
+from ptu_optimizer.requests.envelope import encode_inline, first_event
 from ptu_optimizer.requests.id_keys import Ids
 from ptu_optimizer.requests.ids import ForgedId, GroupId
-from ptu_optimizer.requests.item import (
-    Item,
-    ItemRules,
-    JsonObject,
-    Priority,
-    Problem,
-    Spillover,
-    parse_item,
-)
+from ptu_optimizer.requests.item import Item, Priority, Spillover
 from ptu_optimizer.requests.ledger.timing import Timing
 from ptu_optimizer.telemetry import logger
+
+from .validation import ItemRules, Problem, parse_item
 
 _log = logger("intake")
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import DependencyUnavailable
+from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.stores import Created, LedgerStore
-from ptu_optimizer.requests.item import JsonObject
 
 from .slots import Slot, is_slot
 

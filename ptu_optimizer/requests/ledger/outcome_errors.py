@@ -2,28 +2,8 @@
 
 from __future__ import annotations
 
-from ptu_optimizer.ports.stores import Success, Transient
-from ptu_optimizer.requests.dispatch.route import Route
-from ptu_optimizer.requests.item import JsonObject
-
-
-def whereabouts(route: Route) -> JsonObject:
-    """The deployment that serves, and why if it is not the request's own."""
-    served: JsonObject = {"deployment": route.lane.deployment}
-    if route.spilled_over:
-        served |= {"spilled_over": True, "spilled_over_why": route.spilled_over}
-    return served
-
-
-def spilled_by_azure(result: Success) -> JsonObject:
-    """For the books: such a call was paid for by the token."""
-    if result.spilled_from is None:
-        return {}
-    return {
-        "deployment": result.served_by or result.spilled_from,
-        "spilled_over": "by Azure",
-        "spilled_over_why": f"{result.spilled_from} was full, and Azure spills over from it",
-    }
+from ptu_optimizer.ports.documents import JsonObject
+from ptu_optimizer.ports.model_calls import Transient
 
 
 def exhausted(failures: int, last: Transient | None) -> JsonObject:
@@ -45,4 +25,23 @@ def input_missing(why: str) -> JsonObject:
         "type": "server_error",
         "param": None,
         "code": "input_missing",
+    }
+
+
+def deadline_exceeded(*, why: str, attempted: bool, spillover: str | None = None) -> JsonObject:
+    """The error of an expired request. `why` it waited last; `spillover`: what came of that, if its
+    policy asked for it."""
+    message = (
+        "The deadline passed after attempts that had to be given up"
+        if attempted
+        else "The deadline passed before there was room for this request"
+    )
+    message += f". Why it waited last: {why}."
+    if spillover is not None:
+        message += f" Spillover: {spillover}."
+    return {
+        "message": message,
+        "type": "expired_error",
+        "param": "deadline",
+        "code": "deadline_exceeded",
     }

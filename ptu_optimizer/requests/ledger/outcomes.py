@@ -9,13 +9,16 @@ import orjson
 
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import DependencyUnavailable
-from ptu_optimizer.ports.stores import BlobStore, Created, Outgoing, Publisher, PublishFailed
-from ptu_optimizer.requests.envelope import REQUESTS_LATER, RequestEvent, ResultEvent
-from ptu_optimizer.requests.item import JsonObject
+from ptu_optimizer.ports.documents import JsonObject
+from ptu_optimizer.ports.hubs import REQUESTS_LATER, Outgoing, Publisher, PublishFailed
+from ptu_optimizer.ports.stores import BlobStore, Created
+from ptu_optimizer.requests.envelope import RequestEvent
 from ptu_optimizer.telemetry import logger
 
 from .ledger import Ledger
-from .slots import Claim, Ended, Kind, Later, Ours, Sighting, Slot, new_token, next_step
+from .result_event import ResultEvent
+from .rules import Claim, Ended, Later, Ours, Sighting, next_step
+from .slots import Kind, Slot, new_token
 from .timing import Timing
 
 _log = logger("outcomes")

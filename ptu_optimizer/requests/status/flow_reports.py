@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager, contextmanager
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.ports.stores import CapacityStore
-from ptu_optimizer.requests.dispatch.delivered_request import InHand
 from ptu_optimizer.requests.ids import GroupId
 from ptu_optimizer.telemetry import logger
 
@@ -29,24 +28,18 @@ TTL_SECONDS = 300
 class Passing:
     """One request in hand, which leaves the gate once, whatever it does afterwards."""
 
-    def __init__(self, meter: FlowMeter, request: InHand, clock: Clock) -> None:
+    def __init__(self, meter: FlowMeter, clock: Clock) -> None:
         self._meter = meter
-        self._request = request
         self._clock = clock
         self._has_left = False
 
-    def left(self, *, started: bool) -> None:
-        """To be called, or to be re-scheduled."""
+    def left(self, place: Place, *, enqueued_at: float, started: bool) -> None:
+        """To be called, or to be re-scheduled. `enqueued_at` is the hub's clock."""
         if self._has_left:
             return
         self._has_left = True
-        request, now = self._request, self._clock.now()
-        self._meter.left(
-            place_of(request.group, request.event.request_id),
-            now=now,
-            started=started,
-            round_seconds=now - request.delivered.enqueued_at,
-        )
+        now = self._clock.now()
+        self._meter.left(place, now=now, started=started, round_seconds=now - enqueued_at)
 
 
 class FlowReports:
@@ -60,12 +53,12 @@ class FlowReports:
         self._task: asyncio.Task[None] | None = None
 
     @contextmanager
-    def in_hand(self, request: InHand) -> Iterator[Passing]:
+    def in_hand(self, *, deployment: str, hub: str) -> Iterator[Passing]:
         """While a request is handled."""
-        meter = self._meters.setdefault((request.event.deployment, request.hub), FlowMeter())
+        meter = self._meters.setdefault((deployment, hub), FlowMeter())
         meter.took(now=self._clock.now())
         try:
-            yield Passing(meter, request, self._clock)
+            yield Passing(meter, self._clock)
         finally:
             meter.done(now=self._clock.now())
 

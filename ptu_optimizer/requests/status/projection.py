@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import DependencyUnavailable
+from ptu_optimizer.ports.hubs import REQUESTS, REQUESTS_LATER
 from ptu_optimizer.ports.stores import CapacityStore
-from ptu_optimizer.requests.envelope import REQUESTS, REQUESTS_LATER
 from ptu_optimizer.telemetry import logger
 
 from .flow import Flow, InvalidFlow, Place

@@ -9,13 +9,14 @@ import orjson
 
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import AppError, DependencyUnavailable, unavailable
+from ptu_optimizer.ports.documents import JsonObject
+from ptu_optimizer.ports.hubs import REQUESTS_LATER
 from ptu_optimizer.ports.stores import BlobStore, Created
-from ptu_optimizer.requests.envelope import REQUESTS_LATER
 from ptu_optimizer.requests.id_keys import Ids
 from ptu_optimizer.requests.ids import ForgedId, RequestId
-from ptu_optimizer.requests.item import JsonObject
 from ptu_optimizer.requests.ledger.ledger import Ledger, Records
-from ptu_optimizer.requests.ledger.slots import Kind, Slot, State, fold, head, may_end, new_token
+from ptu_optimizer.requests.ledger.rules import may_end
+from ptu_optimizer.requests.ledger.slots import Kind, Slot, State, fold, head, new_token
 from ptu_optimizer.requests.ledger.timing import Timing
 
 from .flow_reports import place_of

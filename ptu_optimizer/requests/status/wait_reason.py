@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ptu_optimizer.requests.item import JsonObject
 from ptu_optimizer.requests.ledger.slots import Kind, Slot
 
 QUEUED_WHY = "in its hub, behind what came before it"
@@ -28,22 +27,3 @@ def reason(top: Slot | None, deferral: Mapping[str, Any] | None) -> tuple[str, f
     if top is not None and top.kind is Kind.ATTEMPT:
         return LOST_WHY, None
     return QUEUED_WHY, None
-
-
-def deadline_exceeded(*, why: str, attempted: bool, spillover: str | None = None) -> JsonObject:
-    """The error of an expired request. `why` it waited last; `spillover`: what came of that, if its
-    policy asked for it."""
-    message = (
-        "The deadline passed after attempts that had to be given up"
-        if attempted
-        else "The deadline passed before there was room for this request"
-    )
-    message += f". Why it waited last: {why}."
-    if spillover is not None:
-        message += f" Spillover: {spillover}."
-    return {
-        "message": message,
-        "type": "expired_error",
-        "param": "deadline",
-        "code": "deadline_exceeded",
-    }

@@ -9,13 +9,15 @@ import orjson
 
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import DependencyUnavailable
-from ptu_optimizer.ports.stores import Created, GroupStore, LedgerStore, Publisher, PublishFailed
+from ptu_optimizer.ports.documents import JsonObject
+from ptu_optimizer.ports.hubs import Publisher, PublishFailed
+from ptu_optimizer.ports.stores import Created, GroupStore, LedgerStore
 from ptu_optimizer.requests.bodies import Inputs, PackedInputs
-from ptu_optimizer.requests.dispatch.rescheduling import publish_again
 from ptu_optimizer.requests.envelope import RequestEvent, first_event
 from ptu_optimizer.requests.ids import GroupId
-from ptu_optimizer.requests.item import Item, JsonObject
+from ptu_optimizer.requests.item import Item
 from ptu_optimizer.requests.ledger.slots import Kind, Slot, head, is_slot
+from ptu_optimizer.requests.publishing import publish_again
 from ptu_optimizer.telemetry import logger
 
 _log = logger("sweep")

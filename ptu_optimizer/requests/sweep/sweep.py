@@ -11,16 +11,20 @@ from dataclasses import dataclass, field
 
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import DependencyUnavailable
-from ptu_optimizer.ports.stores import Created, GroupStore, LedgerStore, Publisher
+from ptu_optimizer.ports.documents import JsonObject
+from ptu_optimizer.ports.hubs import REQUESTS_LATER, REQUESTS_SOON, Publisher
+from ptu_optimizer.ports.stores import Created, GroupStore, LedgerStore
 from ptu_optimizer.requests.bodies import InputMissing, Inputs
-from ptu_optimizer.requests.envelope import REQUESTS_LATER, REQUESTS_SOON, RequestEvent
+from ptu_optimizer.requests.envelope import RequestEvent
 from ptu_optimizer.requests.id_keys import Ids
 from ptu_optimizer.requests.ids import REQUESTS_PER_SLICE, ForgedId, bucket_of, slice_of
-from ptu_optimizer.requests.item import JsonObject, Spillover
+from ptu_optimizer.requests.item import Spillover
 from ptu_optimizer.requests.ledger.ledger import Ledger
-from ptu_optimizer.requests.ledger.slots import Kind, Slot, head, may_end, new_token
+from ptu_optimizer.requests.ledger.outcome_errors import deadline_exceeded
+from ptu_optimizer.requests.ledger.rules import may_end
+from ptu_optimizer.requests.ledger.slots import Kind, Slot, head, new_token
 from ptu_optimizer.requests.ledger.timing import Timing
-from ptu_optimizer.requests.status.wait_reason import deadline_exceeded, reason
+from ptu_optimizer.requests.status.wait_reason import reason
 from ptu_optimizer.requests.urgency import Urgency
 from ptu_optimizer.telemetry import logger
 

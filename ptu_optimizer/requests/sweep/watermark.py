@@ -12,16 +12,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ptu_optimizer.clock import Clock
-from ptu_optimizer.ports.hubs import POSITIONS_BUCKET
-from ptu_optimizer.ports.stores import (
-    GroupStore,
+from ptu_optimizer.ports.hubs import (
+    HUBS,
     HubReader,
     Outgoing,
     PartitionState,
     Publisher,
     PublishFailed,
 )
-from ptu_optimizer.requests.envelope import HUBS, NudgeEvent
+from ptu_optimizer.ports.stores import GroupStore
+from ptu_optimizer.requests.envelope import NudgeEvent
+from ptu_optimizer.requests.groups import POSITIONS_BUCKET
 from ptu_optimizer.requests.ledger.timing import Timing
 from ptu_optimizer.telemetry import logger
 

@@ -6,8 +6,7 @@ from itertools import count
 from benchmarks.control.hubs import MemoryHubs, Partition
 from local.event_hubs.partition_key import partition_for_key
 from local.virtual_time import EPOCH, in_virtual_time
-from ptu_optimizer.ports.stores import Outgoing
-from ptu_optimizer.requests.envelope import REQUESTS, REQUESTS_LATER
+from ptu_optimizer.ports.hubs import REQUESTS, REQUESTS_LATER, Outgoing
 
 
 def partition(hubs: MemoryHubs, hub: str, number: int) -> Partition:

@@ -9,7 +9,7 @@ from benchmarks.control.plant import Behaviour, Plant
 from benchmarks.control.policies import POLICIES, Policy, Surroundings
 from benchmarks.control.scenarios import Scenario
 from local.virtual_time import EPOCH, in_virtual_time
-from ptu_optimizer.capacity.control.controller import Admit, Wait
+from ptu_optimizer.capacity.control.verdict import Admit, Wait
 from ptu_optimizer.capacity.signals.minute import Minute
 from ptu_optimizer.capacity.signals.reading import Kind, Reading
 

@@ -4,8 +4,8 @@ import asyncio
 
 from benchmarks.control.store import CapacityContainer, LedgerContainer
 from local.virtual_time import EPOCH, in_virtual_time
+from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.stores import Created
-from ptu_optimizer.requests.item import JsonObject
 
 
 def record(record_id: str = "reading:a", **more: object) -> JsonObject:

@@ -10,9 +10,9 @@ from ptu_optimizer.capacity.calibration.metric_meaning import (
     LIKE_LOAD,
     MOST,
     UNLIKE_LOAD,
-    Meaning,
     MetricMeaning,
 )
+from ptu_optimizer.capacity.signals.minute import Meaning
 
 
 def meaning_of(*minutes: tuple[float, float]) -> Meaning:

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptu_optimizer.capacity.control.controller import Admit, SlowDownLimits, Verdict, Wait
 from ptu_optimizer.capacity.control.level_controller import (
     AFTER_REFUSAL_SECONDS,
     HEADER_LOST_SECONDS,
@@ -20,6 +19,8 @@ from ptu_optimizer.capacity.control.level_controller import (
     PROBE_SECONDS,
     LevelController,
 )
+from ptu_optimizer.capacity.control.limits import SlowDownLimits
+from ptu_optimizer.capacity.control.verdict import Admit, Verdict, Wait
 from ptu_optimizer.capacity.estimate.event_load import EVENTS_SILENT_SECONDS
 from ptu_optimizer.capacity.estimate.observer import LevelObserver
 from ptu_optimizer.capacity.signals.signal import Signal

@@ -14,7 +14,7 @@ from ptu_optimizer.capacity.control.signal_log import (
     MOST_SOURCES,
     Gauge,
 )
-from ptu_optimizer.capacity.estimate.observer import Basis
+from ptu_optimizer.capacity.estimate.belief import Basis
 from ptu_optimizer.capacity.signals.reading import Reading
 from tests.support.alerts import fired_alert
 from tests.support.signals import HERE, NOW, THERE, level, minute, throttled, usage

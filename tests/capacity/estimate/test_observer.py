@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from ptu_optimizer.capacity.estimate.observer import ASSUMED_DEPTH_SECONDS, Basis, LevelObserver
+from ptu_optimizer.capacity.estimate.belief import Basis
+from ptu_optimizer.capacity.estimate.observer import ASSUMED_DEPTH_SECONDS, LevelObserver
 from ptu_optimizer.capacity.estimate.timeline import KEEP_SECONDS
 from ptu_optimizer.capacity.signals.usage import WINDOW_SECONDS, window_start
 from tests.support.signals import (

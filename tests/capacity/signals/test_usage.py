@@ -10,16 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ptu_optimizer.admission.own_usage import UsageLog
+from ptu_optimizer.capacity.estimate.calls_elsewhere import SILENT_SECONDS, CallsElsewhere
 from ptu_optimizer.capacity.signals.reading import InvalidReading
-from ptu_optimizer.capacity.signals.usage import (
-    SILENT_SECONDS,
-    WINDOW_SECONDS,
-    CallsElsewhere,
-    Usage,
-    UsageLog,
-    UsageWindow,
-    window_start,
-)
+from ptu_optimizer.capacity.signals.usage import WINDOW_SECONDS, Usage, UsageWindow, window_start
 from tests.support.signals import NOW, THERE
 
 FULL = UsageWindow(start=NOW, reserved=900, corrected=-500, used=400, calls=2, refused=1)

@@ -15,7 +15,8 @@ import orjson
 import pytest
 
 from ptu_optimizer.capacity.signals.usage_events import UsageEvent, decode
-from ptu_optimizer.requests.item import Item, ItemRules, parse_item
+from ptu_optimizer.requests.intake.validation import ItemRules, parse_item
+from ptu_optimizer.requests.item import Item
 from tests.infra.azd.places import INFRA, POLICIES
 from tests.support.gateway import CannotCompile, compiled, run, source
 from tests.support.policies import parse

@@ -10,7 +10,8 @@ import orjson
 import pytest
 
 from ptu_optimizer.capacity.signals.usage_events import UsageEvent, decode
-from ptu_optimizer.requests.item import Item, ItemRules, parse_item
+from ptu_optimizer.requests.intake.validation import ItemRules, parse_item
+from ptu_optimizer.requests.item import Item
 from tests.infra.azd.places import INFRA, POLICIES, template
 from tests.support.bicep.evaluate import Evaluation
 from tests.support.bicep.syntax import Expression

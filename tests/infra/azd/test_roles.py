@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ptu_optimizer.requests.envelope import HUBS
+from ptu_optimizer.ports.hubs import HUBS
 from tests.infra.azd.places import INFRA, TEMPLATES, named, template
 from tests.support.bicep.evaluate import Evaluation
 from tests.support.bicep.syntax import BicepFile, Declaration, parse, read

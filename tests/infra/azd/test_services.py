@@ -10,9 +10,8 @@ import pytest
 
 from ptu_optimizer.adapters.blobs import CONTAINER
 from ptu_optimizer.capacity.signals.minute import Minute
-from ptu_optimizer.feeds.usage_feed import USAGE
-from ptu_optimizer.ports.hubs import DeliveredEvent, Delivery
-from ptu_optimizer.requests.envelope import HUBS
+from ptu_optimizer.ports.hubs import HUBS, USAGE, DeliveredEvent, Delivery
+from ptu_optimizer.requests.dispatch.dead_letter import dead_letter
 from ptu_optimizer.settings import Settings
 from tests.infra.azd.places import TEMPLATES, template
 from tests.support.bicep.evaluate import Evaluation
@@ -94,7 +93,7 @@ def partition_keys_of_the_code() -> dict[str, str]:
     adapters = (ROOT / "ptu_optimizer" / "adapters" / "cosmos.py").read_text(encoding="utf-8")
     fields = dict(re.findall(r'class (\w+).*?partition_field="(\w+)"', adapters, flags=re.DOTALL))
     event = DeliveredEvent(raw=b"x", sequence_number=1, enqueued_at=0.0)
-    dead = Delivery(hub="requests", partition="0", events=[event]).dead_letter(event, "", now=0)
+    dead = dead_letter(Delivery(hub="requests", partition="0", events=[event]), event, "", now=0)
     minute = Minute(deployment="d", ends_at=0.0).record(ttl_seconds=1)
     assert "bucket" in dead
     assert "deployment" in minute
@@ -152,7 +151,7 @@ def test_files_outlive_the_requests_that_they_belong_to() -> None:
     for folder in ("inputs", "outcomes"):
         assert any(
             f'f"{folder}/' in path.read_text(encoding="utf-8")
-            for path in (ROOT / "ptu_optimizer" / "requests").glob("*.py")
+            for path in (ROOT / "ptu_optimizer" / "requests").rglob("*.py")
         )
     kept = template("main.bicep").of("module")["storage"].value["params"]["fileDays"]
     days = Evaluation(template("main.bicep"), parameters={"hubRetentionDays": 7}).value(kept.node)

@@ -12,7 +12,8 @@ import pytest
 from infra.scripts.deployed_app import App, patience
 from infra.scripts.smoke import FOR_ROOM, PYTHON, REQUEST, smoke, tell_python, verdict
 from infra.scripts.tools import HookError
-from ptu_optimizer.requests.status.wait_reason import QUEUED_WHY, deadline_exceeded
+from ptu_optimizer.requests.ledger.outcome_errors import deadline_exceeded
+from ptu_optimizer.requests.status.wait_reason import QUEUED_WHY
 from tests.infra.azd.deployed import OUTPUTS_OF_BICEP, FakeApp, app_that_answers, give_keys
 from tests.infra.azd.fake_azure import Machine
 from tests.infra.azd.places import INFRA

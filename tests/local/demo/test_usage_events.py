@@ -15,7 +15,7 @@ from local.ptu.latency import ZERO_LATENCY
 from local.ptu.server import PtuServer
 from ptu_optimizer.capacity.signals.usage_events import UsageEvents, decode
 from ptu_optimizer.capacity.work import known_models
-from ptu_optimizer.feeds.usage_feed import USAGE
+from ptu_optimizer.ports.hubs import USAGE
 from tests.support.hubs import Message, read_hub
 from tests.support.polling import until
 

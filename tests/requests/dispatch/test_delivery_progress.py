@@ -10,8 +10,8 @@ import orjson
 import pytest
 
 from local.virtual_time import in_virtual_time
-from ptu_optimizer.ports.hubs import Report
 from ptu_optimizer.requests.dispatch.delivery_progress import FULL_BATCH_EVENTS, Progress
+from ptu_optimizer.requests.dispatch.invocation import Report
 from ptu_optimizer.requests.envelope import RequestEvent
 from tests.requests.protocol.world import TIMING as SMALL
 from tests.requests.protocol.world import World

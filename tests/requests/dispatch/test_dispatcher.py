@@ -10,8 +10,10 @@ import pytest
 
 from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
 from ptu_optimizer.errors import DependencyUnavailable
-from ptu_optimizer.requests.envelope import REQUESTS_LATER, BlobRange, RequestEvent, ResultEvent
+from ptu_optimizer.ports.hubs import REQUESTS_LATER
+from ptu_optimizer.requests.envelope import BlobRange, RequestEvent
 from ptu_optimizer.requests.id_keys import DECIDES_WITHIN_SECONDS, RotatingIds
+from ptu_optimizer.requests.ledger.result_event import ResultEvent
 from ptu_optimizer.requests.ledger.slots import Kind, Slot
 from tests.requests.protocol.world import World
 from tests.support.id_keys import NEW, FakeVault, group_of, version

@@ -8,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.virtual_time import EPOCH, VirtualClock, in_virtual_time, run_virtually
+from ptu_optimizer.ports.hubs import REQUESTS_LATER
 from ptu_optimizer.requests.dispatch.rescheduling import (
     GATHER_SECONDS,
     MEMORY_MARGIN_SECONDS,
     PublishedMemory,
     Rescheduler,
 )
-from ptu_optimizer.requests.envelope import REQUESTS_LATER, RequestEvent
+from ptu_optimizer.requests.envelope import RequestEvent
 from ptu_optimizer.requests.ledger.timing import Timing
 from tests.support.publishing import FakePublisher
 

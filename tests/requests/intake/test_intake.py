@@ -9,8 +9,10 @@ import pytest
 
 from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
 from ptu_optimizer.errors import AppError
+from ptu_optimizer.ports.hubs import REQUESTS, REQUESTS_SOON
 from ptu_optimizer.requests.bodies import INLINE_ITEM_BYTES, Inputs, inputs_blob
-from ptu_optimizer.requests.envelope import REQUESTS, REQUESTS_SOON, RequestEvent, decode
+from ptu_optimizer.requests.dispatch.decoding import decode
+from ptu_optimizer.requests.envelope import RequestEvent
 from ptu_optimizer.requests.id_keys import FixedIds, Ids, RotatingIds
 from ptu_optimizer.requests.ids import IdMint
 from ptu_optimizer.requests.intake.intake import (
@@ -20,7 +22,7 @@ from ptu_optimizer.requests.intake.intake import (
     Intake,
     IntakeLimits,
 )
-from ptu_optimizer.requests.item import ItemRules
+from ptu_optimizer.requests.intake.validation import ItemRules
 from ptu_optimizer.requests.ledger.timing import Timing
 from tests.support.id_keys import FakeVault
 from tests.support.publishing import FakePublisher

@@ -6,8 +6,9 @@ import pytest
 
 from local.virtual_time import VirtualClock, in_virtual_time
 from ptu_optimizer.errors import DependencyUnavailable
+from ptu_optimizer.ports.hubs import REQUESTS_LATER
 from ptu_optimizer.ports.stores import Created
-from ptu_optimizer.requests.envelope import REQUESTS_LATER, ResultEvent, decode
+from ptu_optimizer.requests.dispatch.decoding import decode
 from ptu_optimizer.requests.ids import IdMint
 from ptu_optimizer.requests.ledger.ledger import Ledger
 from ptu_optimizer.requests.ledger.outcomes import (
@@ -15,6 +16,7 @@ from ptu_optimizer.requests.ledger.outcomes import (
     LARGEST_ITEM_BYTES,
     OutcomeWriter,
 )
+from ptu_optimizer.requests.ledger.result_event import ResultEvent
 from ptu_optimizer.requests.ledger.slots import Kind, Slot
 from ptu_optimizer.requests.ledger.timing import Timing
 from tests.support.publishing import FakePublisher

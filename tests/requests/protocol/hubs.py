@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from local.virtual_time import EPOCH
-from ptu_optimizer.ports.hubs import DeliveredEvent, Delivery
-from ptu_optimizer.ports.stores import Outgoing, PartitionState
-from ptu_optimizer.requests.envelope import HUBS
+from ptu_optimizer.ports.hubs import HUBS, DeliveredEvent, Delivery, Outgoing, PartitionState
 
 from .process import Crashed
 

@@ -23,7 +23,8 @@ class Mutation:
         return f"{self.test.removeprefix('test_')}-{self.module.rpartition('/')[2]}"
 
 
-LEDGER = "requests/ledger/slots"
+SLOTS = "requests/ledger/slots"
+RULES = "requests/ledger/rules"
 ATTEMPT = "requests/dispatch/attempt"
 OUTCOMES = "requests/ledger/outcomes"
 DISPATCHER = "requests/dispatch/dispatcher"
@@ -40,7 +41,7 @@ MUTATIONS = [
     # 1: slots carried by events
     Mutation(
         "test_rule_01_who_meets_a_live_attempt_carries_the_slot_that_refused_him",
-        LEDGER,
+        RULES,
         'Later(top.n, free_at, "another attempt',
         'Later(top.n + 1, free_at, "another attempt',
     ),
@@ -65,13 +66,13 @@ MUTATIONS = [
     # 2: claim tokens
     Mutation(
         "test_rule_02_a_claim_that_landed_unseen_is_recognised_by_its_token",
-        LEDGER,
+        RULES,
         "if mine is not None and mine is top and token and mine.claim_token == token:",
         "if mine is not None and not token:",
     ),
     Mutation(
         "test_rule_02_every_claim_has_a_token_of_its_own",
-        LEDGER,
+        SLOTS,
         "return secrets.token_hex(8)",
         'return "always the same"',
     ),
@@ -94,7 +95,7 @@ MUTATIONS = [
     # 3: records that are not visible yet
     Mutation(
         "test_rule_03_who_is_refused_by_an_invisible_record_comes_back_with_the_same_slot",
-        LEDGER,
+        RULES,
         'Later(n, seen.now + visibility_delay, "its last record is not visible yet")\n    if mine',
         'Later(n + 1, seen.now + visibility_delay, "its last record is not visible")\n    if mine',
     ),
@@ -107,26 +108,26 @@ MUTATIONS = [
     ),
     Mutation(
         "test_rule_04_others_act_only_after_lease_and_skew",
-        LEDGER,
+        RULES,
         "free_at = top.lease_until + seen.skew",
         "free_at = top.lease_until",
     ),
     Mutation(
         "test_rule_04_others_act_only_after_lease_and_skew",
-        LEDGER,
+        RULES,
         "not cancelling and now <= top.lease_until + skew",
         "not cancelling and now <= top.lease_until",
     ),
     # 5: take-over
     Mutation(
         "test_rule_05_only_an_event_that_came_after_the_lease_takes_over",
-        LEDGER,
+        RULES,
         "if not seen.on_later or seen.enqueued_at <= free_at:",
         "if not seen.on_later:",
     ),
     Mutation(
         "test_rule_05_only_an_event_that_came_after_the_lease_takes_over",
-        LEDGER,
+        RULES,
         "if not seen.on_later or seen.enqueued_at <= free_at:",
         "if seen.enqueued_at <= free_at:",
     ),
@@ -150,14 +151,14 @@ MUTATIONS = [
     ),
     Mutation(
         "test_rule_05_a_take_over_of_unknown_fate_ends_the_invocation",
-        LEDGER,
+        RULES,
         "    if token and mine is None:\n        # our take-over",
         "    if False:\n        # our take-over",
     ),
     # 6: failures
     Mutation(
         "test_rule_06_a_request_whose_workers_are_lost_again_and_again_fails_without_a_call",
-        LEDGER,
+        RULES,
         "return Claim(top.n + 1, top.failures + 1, takes_over=True)",
         "return Claim(top.n + 1, top.failures, takes_over=True)",
     ),
@@ -181,7 +182,7 @@ MUTATIONS = [
     ),
     Mutation(
         "test_rule_06_a_released_slot_binds_copies_that_know_nothing_of_it",
-        LEDGER,
+        RULES,
         "if seen.now < top.not_before:",
         "if False:",
     ),
@@ -208,7 +209,7 @@ MUTATIONS = [
     # 8: cancel and expiry
     Mutation(
         "test_rule_08_a_cancel_may_end_a_live_attempt_whose_success_is_then_a_duplicate",
-        LEDGER,
+        RULES,
         "Kind.ATTEMPT and not cancelling and now",
         "Kind.ATTEMPT and now",
     ),
@@ -388,7 +389,7 @@ MUTATIONS = [
     ),
     Mutation(
         "test_rule_15_every_other_slot_ends_its_life_before_the_outcome",
-        LEDGER,
+        SLOTS,
         "margin = OUTCOME_TTL_MARGIN_SECONDS if self.kind.is_outcome else 0",
         "margin = 0",
     ),

@@ -10,34 +10,34 @@ import orjson
 
 from local.virtual_time import VirtualClock
 from ptu_optimizer.admission.gate import Gate
+from ptu_optimizer.admission.gated_deployment import Lane
 from ptu_optimizer.backends.tokens import TokenEstimator
-from ptu_optimizer.capacity.control.controller import SlowDownLimits
 from ptu_optimizer.capacity.control.level_controller import LevelController
+from ptu_optimizer.capacity.control.limits import SlowDownLimits
 from ptu_optimizer.capacity.control.pay_as_you_go import TOKENS, PayAsYouGo
 from ptu_optimizer.capacity.estimate.observer import LevelObserver
 from ptu_optimizer.capacity.work import Model
 from ptu_optimizer.coordination.exchange import CapacityExchange
 from ptu_optimizer.errors import DependencyUnavailable
-from ptu_optimizer.ports.hubs import Delivery, Report
-from ptu_optimizer.ports.stores import (
+from ptu_optimizer.ports.documents import JsonObject
+from ptu_optimizer.ports.hubs import Delivery, Outgoing, PartitionState, PublishFailed
+from ptu_optimizer.ports.model_calls import (
     CallResult,
-    Created,
-    Outgoing,
-    PartitionState,
-    PublishFailed,
     Rejected,
     Success,
     Throttled,
     Transient,
     Usage,
 )
+from ptu_optimizer.ports.stores import Created
 from ptu_optimizer.requests.bodies import Inputs
 from ptu_optimizer.requests.dispatch.attempt import Attempts
 from ptu_optimizer.requests.dispatch.dispatcher import Dispatcher
+from ptu_optimizer.requests.dispatch.invocation import Report
 from ptu_optimizer.requests.dispatch.rescheduling import PublishedMemory
-from ptu_optimizer.requests.dispatch.route import Lane
 from ptu_optimizer.requests.intake.intake import Intake, IntakeLimits
-from ptu_optimizer.requests.item import ItemRules, JsonObject, Priority
+from ptu_optimizer.requests.intake.validation import ItemRules
+from ptu_optimizer.requests.item import Priority
 from ptu_optimizer.requests.ledger.ledger import Ledger
 from ptu_optimizer.requests.ledger.outcomes import OutcomeWriter
 from ptu_optimizer.requests.status.flow_reports import FlowReports

@@ -10,8 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from local.virtual_time import run_virtually
-from ptu_optimizer.ports.stores import Outgoing
-from ptu_optimizer.requests.envelope import REQUESTS
+from ptu_optimizer.ports.hubs import REQUESTS, Outgoing
 from tests.requests.protocol.faults import Faults
 from tests.requests.protocol.world import World, loud, same_jitter
 

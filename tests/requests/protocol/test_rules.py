@@ -15,18 +15,20 @@ import pytest
 
 from local.virtual_time import EPOCH, in_virtual_time
 from ptu_optimizer.errors import AppError
-from ptu_optimizer.ports.stores import Outgoing, PublishFailed
-from ptu_optimizer.requests.envelope import (
+from ptu_optimizer.ports.hubs import (
     HUBS,
     REQUESTS,
     REQUESTS_LATER,
     REQUESTS_SOON,
-    RequestEvent,
-    ResultEvent,
+    Outgoing,
+    PublishFailed,
 )
+from ptu_optimizer.requests.envelope import RequestEvent
 from ptu_optimizer.requests.item import Spillover
 from ptu_optimizer.requests.ledger.outcomes import OutcomeHasNoPlace
-from ptu_optimizer.requests.ledger.slots import Kind, Sighting, Slot, may_end, next_step
+from ptu_optimizer.requests.ledger.result_event import ResultEvent
+from ptu_optimizer.requests.ledger.rules import Sighting, may_end, next_step
+from ptu_optimizer.requests.ledger.slots import Kind, Slot
 from ptu_optimizer.requests.ledger.timing import Timing
 from tests.requests.protocol.process import Process
 from tests.requests.protocol.world import BODY, TIMING, World

@@ -19,19 +19,15 @@ from local.virtual_time import EPOCH
 from ptu_optimizer.capacity.signals.reading import Kind as ReadingKind
 from ptu_optimizer.capacity.signals.reading import Reading
 from ptu_optimizer.errors import AppError, DependencyUnavailable
-from ptu_optimizer.ports.hubs import DeliveredEvent, Delivery, Report
-from ptu_optimizer.requests.envelope import (
-    REQUESTS,
-    REQUESTS_LATER,
-    NudgeEvent,
-    RequestEvent,
-    ResultEvent,
-    decode,
-    first_event,
-)
+from ptu_optimizer.ports.documents import JsonObject
+from ptu_optimizer.ports.hubs import REQUESTS, REQUESTS_LATER, DeliveredEvent, Delivery
+from ptu_optimizer.requests.dispatch.decoding import decode
+from ptu_optimizer.requests.dispatch.invocation import Report
+from ptu_optimizer.requests.envelope import NudgeEvent, RequestEvent, first_event
 from ptu_optimizer.requests.id_keys import FixedIds, Ids
 from ptu_optimizer.requests.ids import IdMint, slice_of_request
-from ptu_optimizer.requests.item import Item, JsonObject, Spillover
+from ptu_optimizer.requests.item import Item, Spillover
+from ptu_optimizer.requests.ledger.result_event import ResultEvent
 from ptu_optimizer.requests.ledger.slots import Kind, Slot, new_token
 from ptu_optimizer.requests.ledger.timing import Timing
 from tests.support.id_keys import OLD

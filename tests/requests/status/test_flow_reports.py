@@ -10,16 +10,11 @@ from collections.abc import Iterator
 import pytest
 
 from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
-from ptu_optimizer.ports.hubs import DeliveredEvent, Delivery, Report
-from ptu_optimizer.requests.dispatch.delivered_request import InHand, Invocation
-from ptu_optimizer.requests.dispatch.rescheduling import PublishedMemory, Rescheduler
-from ptu_optimizer.requests.envelope import REQUESTS, first_event
+from ptu_optimizer.ports.documents import JsonObject
+from ptu_optimizer.ports.hubs import REQUESTS
 from ptu_optimizer.requests.ids import GroupId, IdMint
-from ptu_optimizer.requests.item import Item, JsonObject
 from ptu_optimizer.requests.status.flow import Flow
 from ptu_optimizer.requests.status.flow_reports import INTERVAL_SECONDS, FlowReports, place_of
-from tests.requests.protocol.world import TIMING
-from tests.support.publishing import FakePublisher
 from tests.support.stores import FakeCapacity
 
 
@@ -30,36 +25,17 @@ def group() -> GroupId:
 GROUP = group()
 
 
-def in_hand(index: int, *, deployment: str = "ptu") -> InHand:
-    event = first_event(
-        GROUP.request_id(index), Item({"messages": []}, deployment, EPOCH + 900), inline=True
-    )
-    delivered = DeliveredEvent(raw=b"", sequence_number=index, enqueued_at=EPOCH)
-    clock = VirtualClock()
-    rescheduler = Rescheduler(
-        publisher=FakePublisher(),
-        memory=PublishedMemory(clock=clock, timing=TIMING),
-        clock=clock,
-        timing=TIMING,
-    )
-    invocation = Invocation(
-        delivery=Delivery(hub=REQUESTS, partition="0", events=[delivered]),
-        report=Report(),
-        rescheduler=rescheduler,
-        until=100.0,
-    )
-    return InHand(event=event, delivered=delivered, group=GROUP, invocation=invocation)
-
-
 def reports(store: FakeCapacity) -> FlowReports:
     return FlowReports(store=store, clock=VirtualClock(), worker="me")
 
 
 async def pass_one(flows: FlowReports, index: int, *, started: bool, seconds: float = 1.0) -> None:
-    with flows.in_hand(in_hand(index)) as passing:
+    place = place_of(GROUP, GROUP.request_id(index))
+    with flows.in_hand(deployment="ptu", hub=REQUESTS) as passing:
         await asyncio.sleep(seconds)
-        passing.left(started=started)
-        passing.left(started=not started)  # it comes again in the same handling: counted once
+        passing.left(place, enqueued_at=EPOCH, started=started)
+        # it comes again in the same handling: counted once
+        passing.left(place, enqueued_at=EPOCH, started=not started)
 
 
 def written(store: FakeCapacity) -> Flow:
@@ -100,7 +76,7 @@ async def test_a_request_of_another_deployment_may_come_while_it_tells() -> None
     await pass_one(flows, 0, started=True)
     telling = asyncio.create_task(flows.tell())
     await asyncio.sleep(0.5)
-    with flows.in_hand(in_hand(1, deployment="another")):
+    with flows.in_hand(deployment="another", hub=REQUESTS):
         await telling
     assert store.writes == 1
 
@@ -109,7 +85,7 @@ async def test_a_request_of_another_deployment_may_come_while_it_tells() -> None
 async def test_who_never_left_tells_nothing_and_is_in_hand_no_longer() -> None:
     store = FakeCapacity()
     flows = reports(store)
-    with pytest.raises(RuntimeError), flows.in_hand(in_hand(0)):
+    with pytest.raises(RuntimeError), flows.in_hand(deployment="ptu", hub=REQUESTS):
         raise RuntimeError
     await flows.tell()
     assert store.writes == 0

@@ -8,8 +8,7 @@ import statistics
 import pytest
 
 from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
-from ptu_optimizer.ports.stores import Outgoing
-from ptu_optimizer.requests.envelope import REQUESTS, REQUESTS_LATER, REQUESTS_SOON
+from ptu_optimizer.ports.hubs import REQUESTS, REQUESTS_LATER, REQUESTS_SOON, Outgoing
 from ptu_optimizer.requests.status.flow import Flow, Place, Progress
 from ptu_optimizer.requests.status.projection import (
     FRESH_SECONDS,

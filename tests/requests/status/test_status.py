@@ -7,9 +7,9 @@ import pytest
 
 from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
 from ptu_optimizer.errors import AppError, DependencyUnavailable
+from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.requests.id_keys import FixedIds, RotatingIds
 from ptu_optimizer.requests.ids import IdMint, slice_of_request
-from ptu_optimizer.requests.item import JsonObject
 from ptu_optimizer.requests.ledger.ledger import Ledger
 from ptu_optimizer.requests.ledger.slots import Kind, Slot
 from ptu_optimizer.requests.ledger.timing import Timing

@@ -7,18 +7,15 @@ import pytest
 
 from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
 from ptu_optimizer.errors import DependencyUnavailable
-from ptu_optimizer.ports.stores import Created, PartitionState
+from ptu_optimizer.ports.documents import JsonObject
+from ptu_optimizer.ports.hubs import HUBS, REQUESTS_LATER, REQUESTS_SOON, PartitionState
+from ptu_optimizer.ports.stores import Created
 from ptu_optimizer.requests.bodies import Inputs, inputs_blob, pack
-from ptu_optimizer.requests.envelope import (
-    HUBS,
-    REQUESTS_LATER,
-    REQUESTS_SOON,
-    RequestEvent,
-    decode,
-)
+from ptu_optimizer.requests.dispatch.decoding import decode
+from ptu_optimizer.requests.envelope import RequestEvent
 from ptu_optimizer.requests.id_keys import DECIDES_WITHIN_SECONDS, FixedIds, Ids, RotatingIds
 from ptu_optimizer.requests.ids import GroupId, IdMint, slice_of_request
-from ptu_optimizer.requests.item import Item, JsonObject, Spillover
+from ptu_optimizer.requests.item import Item, Spillover
 from ptu_optimizer.requests.ledger.ledger import Ledger
 from ptu_optimizer.requests.ledger.slots import Kind, Slot
 from ptu_optimizer.requests.ledger.timing import Timing

@@ -8,8 +8,9 @@ import orjson
 import pytest
 
 from local.virtual_time import VirtualClock, in_virtual_time
-from ptu_optimizer.ports.stores import PartitionState
-from ptu_optimizer.requests.envelope import HUBS, NudgeEvent, decode
+from ptu_optimizer.ports.hubs import HUBS, PartitionState
+from ptu_optimizer.requests.dispatch.decoding import decode
+from ptu_optimizer.requests.envelope import NudgeEvent
 from ptu_optimizer.requests.ledger.timing import Timing
 from ptu_optimizer.requests.sweep.watermark import LONGEST_PAUSE_SECONDS, Watermark
 from tests.support.publishing import FakePublisher

@@ -1,40 +1,14 @@
-"""What is held true of a deployment now, what that rests on, and what was learned on the way."""
+"""What a controller has found out, as the next process takes it over. Pure."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, Self
 
-from ptu_optimizer.capacity.calibration.metric_meaning import Meaning
-from ptu_optimizer.capacity.signals.reading import InvalidReading
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Provenance:
-    """The newest signal of one kind and source, and what it counts for in the belief."""
-
-    kind: str
-    source: str
-    value: float | None
-    observed_at: float
-    weight: float
-    """1: the belief rests on it. 0: known, and not used while there is better."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Belief:
-    """What we hold true now. `value` is None when nothing has ever been known."""
-
-    value: float | None
-    """The level, 1.0 is 100 %."""
-    source: str
-    age: float
-    fresh: bool
-    others: float | None = None
-    """The load of everybody but us, 1.0 is all that the deployment drains."""
-    provenance: tuple[Provenance, ...] = field(default=())
+from .minute import Meaning
+from .reading import InvalidReading
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,6 +86,8 @@ class Learned:
 
 
 _MEANINGS = frozenset(meaning.value for meaning in Meaning)
+
+
 _NUMBERS = (
     *("at", "drain", "event_gain", "used_share", "usual_load"),
     *("level", "events_until", "others_refused_at"),

@@ -9,16 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptu_optimizer.requests.item import (
+from ptu_optimizer.requests.intake.validation import (
     MAX_NESTING,
     PLANNED_FIELDS,
-    Item,
     ItemRules,
-    Priority,
     Problem,
-    Spillover,
     parse_item,
 )
+from ptu_optimizer.requests.item import Item, Priority, Spillover
 
 NOW = 1_800_000_000.0  # 2027-01-15T08:00:00Z
 HOUR, DAY, WEEK = 3_600.0, 86_400.0, 604_800.0

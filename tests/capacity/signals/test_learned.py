@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptu_optimizer.capacity.belief import Learned
-from ptu_optimizer.capacity.calibration.metric_meaning import Meaning
+from ptu_optimizer.capacity.signals.learned import Learned
+from ptu_optimizer.capacity.signals.minute import Meaning
 from ptu_optimizer.capacity.signals.reading import InvalidReading
 from tests.support.signals import NOW, learned
 

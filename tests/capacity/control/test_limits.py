@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptu_optimizer.capacity.control.controller import SlowDownLimits
+from ptu_optimizer.capacity.control.limits import SlowDownLimits
 
 LIMITS = SlowDownLimits(lower=0.2, upper=0.8, max_concurrent_calls=60)
 

@@ -1,0 +1,25 @@
+"""A deployment together with the gate in front of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ptu_optimizer.capacity.work import Model
+
+from .gate import Gate
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lane:
+    """One deployment: its gate, and what its model costs."""
+
+    gate: Gate
+    model: Model
+    tokens_per_minute: int | None = None
+    """The limit of a pay-as-you-go deployment; None for a provisioned one."""
+    spillover: Lane | None = None
+    """Where requests may go that would miss their deadline: a pay-as-you-go deployment."""
+
+    @property
+    def deployment(self) -> str:
+        return self.gate.deployment
