@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import cache, cached_property
 
 from ptu_optimizer.admission.gate import Gate
-from ptu_optimizer.admission.gated_deployment import Lane
+from ptu_optimizer.admission.gated_deployment import GatedDeployment
 from ptu_optimizer.capacity.control.controller import Controller
 from ptu_optimizer.capacity.control.level_controller import LevelController
 from ptu_optimizer.capacity.control.limits import SlowDownLimits
@@ -24,12 +24,12 @@ from ptu_optimizer.capacity.signals.usage_events import UsageEvents
 from ptu_optimizer.coordination.exchange import CapacityExchange
 from ptu_optimizer.feeds.alert_callers import CallerCheck, KeyIsEnough, PlatformCheck, TokenCheck
 from ptu_optimizer.feeds.alerts import Alerts
-from ptu_optimizer.feeds.metric_minutes import MinuteReader
+from ptu_optimizer.feeds.metric_minutes import MetricMinutes
 from ptu_optimizer.feeds.usage_feed import UsageFeed
 from ptu_optimizer.operator_views.capacity import CapacityView, Provisioned, SpilloverTarget
 from ptu_optimizer.operator_views.health import Health
 from ptu_optimizer.operator_views.what_would_change import Terms
-from ptu_optimizer.requests.bodies import Inputs
+from ptu_optimizer.requests.bodies import Bodies
 from ptu_optimizer.requests.dispatch.attempt import Attempts
 from ptu_optimizer.requests.dispatch.dispatcher import Dispatcher
 from ptu_optimizer.requests.dispatch.rescheduling import PublishedMemory
@@ -142,7 +142,7 @@ class Application:
         )
         return Dispatcher(
             ids=self._ids,
-            lanes=self._lanes,
+            targets=self._targets,
             attempts=Attempts(
                 ledger=self._ledger,
                 outcomes=outcomes,
@@ -154,12 +154,12 @@ class Application:
             ),
             outcomes=outcomes,
             ledger=self._ledger,
-            inputs=self._inputs,
+            bodies=self._bodies,
             estimator=self._services.estimator,
             publisher=self._services.hubs,
             memory=PublishedMemory(clock=self._clock, timing=self._timing),
             exchange=CapacityExchange(
-                gates={name: lane.gate for name, lane in self._lanes.items()},
+                gates={name: target.gate for name, target in self._targets.items()},
                 store=self._services.capacity,
                 clock=self._clock,
                 worker=self._worker,
@@ -181,7 +181,7 @@ class Application:
             groups=self._services.groups,
             store=self._services.ledger,
             ledger=self._ledger,
-            inputs=self._inputs,
+            bodies=self._bodies,
             publisher=self._services.hubs,
             watermark=Watermark(
                 groups=self._services.groups,
@@ -198,8 +198,8 @@ class Application:
         )
 
     @cached_property
-    def minutes(self) -> MinuteReader:
-        return MinuteReader(monitor=self._services.monitor)
+    def minutes(self) -> MetricMinutes:
+        return MetricMinutes(monitor=self._services.monitor)
 
     @cached_property
     def usage_feed(self) -> UsageFeed:
@@ -317,14 +317,14 @@ class Application:
         return Ledger(store=self._services.ledger, clock=self._clock)
 
     @cached_property
-    def _inputs(self) -> Inputs:
-        return Inputs(blobs=self._services.blobs)
+    def _bodies(self) -> Bodies:
+        return Bodies(blobs=self._services.blobs)
 
     @cached_property
-    def _lanes(self) -> dict[str, Lane]:
+    def _targets(self) -> dict[str, GatedDeployment]:
         s = self.settings
         return {
-            deployment.name: Lane(
+            deployment.name: GatedDeployment(
                 model=s.sizing[deployment.model],
                 gate=Gate(
                     deployment=deployment.name,
@@ -366,9 +366,9 @@ class Application:
         )
 
     @cached_property
-    def _spillover_lanes(self) -> dict[str, Lane]:
+    def _spillover_lanes(self) -> dict[str, GatedDeployment]:
         return {
-            target.name: Lane(
+            target.name: GatedDeployment(
                 model=TOKENS,
                 tokens_per_minute=target.tpm,
                 gate=Gate(

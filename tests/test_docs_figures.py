@@ -12,7 +12,7 @@ from ptu_optimizer.requests.envelope import first_event
 from ptu_optimizer.requests.ids import IdMint
 from ptu_optimizer.requests.intake.validation import ItemRules, parse_item
 from ptu_optimizer.requests.item import Item
-from ptu_optimizer.requests.ledger.slots import Kind, Slot, new_token
+from ptu_optimizer.requests.ledger.slots import Slot, SlotKind, new_token
 
 DOCS = Path(__file__).parents[1] / "docs"
 NOW = 1_795_250_000.0
@@ -91,7 +91,7 @@ def item() -> Item:
     return parsed
 
 
-def slot_bytes(kind: Kind, **details: object) -> int:
+def slot_bytes(kind: SlotKind, **details: object) -> int:
     slot = Slot(
         request_id=GROUP.request_id(12),
         n=1,
@@ -117,12 +117,12 @@ def test_an_event_is_as_large_as_scaling_says() -> None:
 
 
 def test_an_attempt_is_as_large_as_scaling_says() -> None:
-    bytes_ = slot_bytes(Kind.ATTEMPT, deployment="gpt-4.1", worker="host-1234-a1b2c3")
+    bytes_ = slot_bytes(SlotKind.ATTEMPT, deployment="gpt-4.1", worker="host-1234-a1b2c3")
     assert bytes_ == pytest.approx(said(r"slot `attempt` \| ([\d,]+) bytes"), rel=0.1)
 
 
 def test_an_outcome_is_as_large_as_scaling_says() -> None:
-    bytes_ = slot_bytes(Kind.SUCCEEDED, response={}, service_request_id="x" * 36)
+    bytes_ = slot_bytes(SlotKind.SUCCEEDED, response={}, service_request_id="x" * 36)
     assert bytes_ == pytest.approx(said(r"response \+ (\d+) bytes"), rel=0.1)
 
 

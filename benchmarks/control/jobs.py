@@ -10,7 +10,7 @@ from benchmarks.control.traces import Job
 from local.virtual_time import EPOCH
 from ptu_optimizer.backends.tokens import TokenEstimator
 from ptu_optimizer.ports.documents import JsonObject
-from ptu_optimizer.ports.model_calls import Usage
+from ptu_optimizer.ports.model_calls import TokenUsage
 from ptu_optimizer.requests.envelope import first_event
 from ptu_optimizer.requests.ids import IdMint
 from ptu_optimizer.requests.item import Item
@@ -62,7 +62,7 @@ class KnownLengths(TokenEstimator):
     async def ready(self) -> None:
         """No vocabulary to load."""
 
-    def learn(self, body: JsonObject, *, deployment: str, usage: Usage) -> None:
+    def learn(self, body: JsonObject, *, deployment: str, usage: TokenUsage) -> None:
         """There is nothing to correct: the count is exact."""
 
     @staticmethod

@@ -16,7 +16,7 @@ from local.demo.trace import Call
 from local.ptu.calls import Admitted, Refused, Traffic
 from local.ptu.ptu_deployment import PtuDeployment
 from ptu_optimizer.ports.documents import JsonObject
-from ptu_optimizer.ports.model_calls import CallResult, Success, Throttled, Transient, Usage
+from ptu_optimizer.ports.model_calls import CallResult, Success, Throttled, TokenUsage, Transient
 
 ERROR_SECONDS = 0.25
 """Until a 500: what a call without output takes."""
@@ -100,7 +100,7 @@ class Plant:
             status=200,
             utilization=self._header(at_admission if behaviour.header_at_admission else level),
             response={"usage": {"prompt_tokens": prompt, "completion_tokens": output}},
-            usage=Usage(prompt_tokens=prompt, completion_tokens=output),
+            usage=TokenUsage(prompt_tokens=prompt, completion_tokens=output),
         )
 
     def _end(self, call: Admitted, output_tokens: int, answered: asyncio.Future[float]) -> None:

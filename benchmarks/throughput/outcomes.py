@@ -10,7 +10,7 @@ from azure.cosmos.aio import CosmosClient
 
 from local.system import LocalSystem
 from ptu_optimizer.requests.ids import slice_of_request
-from ptu_optimizer.requests.ledger.slots import Kind, is_slot
+from ptu_optimizer.requests.ledger.slots import SlotKind, is_slot
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Outcomes:
 
     @property
     def succeeded(self) -> int:
-        return self.kinds[Kind.SUCCEEDED]
+        return self.kinds[SlotKind.SUCCEEDED]
 
 
 async def read_outcomes(system: LocalSystem, request_ids: Sequence[str]) -> Outcomes:
@@ -39,7 +39,7 @@ async def read_outcomes(system: LocalSystem, request_ids: Sequence[str]) -> Outc
                 partition_key=partition,
                 max_item_count=1_000,
             ):
-                if is_slot(record) and Kind(record["kind"]).is_outcome:
+                if is_slot(record) and SlotKind(record["kind"]).is_outcome:
                     found[record["request_id"]].append(record["kind"])
     return Outcomes(
         kinds=Counter(kind for kinds in found.values() for kind in kinds),

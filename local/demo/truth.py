@@ -12,7 +12,7 @@ from azure.cosmos.aio import CosmosClient
 
 from local.ptu import PtuDeployment
 from ptu_optimizer.requests.ids import slice_of_request
-from ptu_optimizer.requests.ledger.slots import Kind, is_slot
+from ptu_optimizer.requests.ledger.slots import SlotKind, is_slot
 
 _ARRIVED = ("served", "refused", "in_flight")
 
@@ -119,7 +119,7 @@ class LedgerTruth:
         return Counter(
             record["request_id"]
             for record in await self._slots()
-            if Kind(record["kind"]).is_outcome
+            if SlotKind(record["kind"]).is_outcome
         )
 
     async def attempts_under_way(self, workers: Iterable[int]) -> int:
@@ -148,6 +148,6 @@ def attempts_under_way(slots: Iterable[dict[str, Any]], workers: Iterable[int]) 
     # a worker is named by its machine, its process and a random part
     marks = tuple(f"-{pid}-" for pid in workers)
     return sum(
-        slot["kind"] == Kind.ATTEMPT and any(mark in slot["worker"] for mark in marks)
+        slot["kind"] == SlotKind.ATTEMPT and any(mark in slot["worker"] for mark in marks)
         for slot in last.values()
     )

@@ -19,8 +19,8 @@ from ptu_optimizer.ports.model_calls import (
     Rejected,
     Success,
     Throttled,
+    TokenUsage,
     Transient,
-    Usage,
 )
 
 from .identity import Identity
@@ -111,9 +111,9 @@ def _success(response: httpx2.Response) -> Success:
     )
 
 
-def _usage(usage: Mapping[str, Any]) -> Usage:
+def _usage(usage: Mapping[str, Any]) -> TokenUsage:
     details = usage.get("prompt_tokens_details") or {}
-    return Usage(
+    return TokenUsage(
         prompt_tokens=usage.get("prompt_tokens") or 0,
         completion_tokens=usage.get("completion_tokens") or 0,
         cached_tokens=details.get("cached_tokens") or 0,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ptu_optimizer.capacity.signals.reading import InvalidReading, Kind, Reading
+from ptu_optimizer.capacity.signals.reading import InvalidReading, Reading, ReadingKind
 from ptu_optimizer.ports.model_calls import CallResult, Rejected, Success, Throttled, Transient
 from ptu_optimizer.telemetry import logger
 
-from .gated_deployment import Lane
+from .gated_deployment import GatedDeployment
 from .permits import Permit
 
 _log = logger("lane")
@@ -23,11 +23,11 @@ SPILLED_PAUSE_SECONDS = 1.0
 its `retry-after` is not told."""
 
 
-class LaneCall:
+class GatedCall:
     """Turns what a call told into readings of the gate, and ends the permit with its cost."""
 
-    def __init__(self, *, permit: Permit, lane: Lane, worker: str) -> None:
-        self._lane = lane
+    def __init__(self, *, permit: Permit, target: GatedDeployment, worker: str) -> None:
+        self._target = target
         self._permit = permit
         self._worker = worker
         self.result: CallResult | None = None
@@ -45,22 +45,22 @@ class LaneCall:
         )
 
     def _read(self, result: CallResult, at: float) -> None:
-        lane = self._lane
+        target = self._target
         if result.spilled_from is not None:
             _log.warning(
                 "Azure spilled a queued call over to pay-as-you-go; take spilloverDeploymentName "
                 "off its deployment, or give the queue one without it",
-                extra={"deployment": lane.deployment, "served_by": result.served_by},
+                extra={"deployment": target.deployment, "served_by": result.served_by},
             )
-            self._observe(Kind.THROTTLED, 1.0, at, until=at + SPILLED_PAUSE_SECONDS)
+            self._observe(ReadingKind.THROTTLED, 1.0, at, until=at + SPILLED_PAUSE_SECONDS)
         elif isinstance(result, Throttled):
-            self._observe(Kind.THROTTLED, 1.0, at, until=at + result.retry_after_seconds)
-        elif lane.tokens_per_minute is not None:
+            self._observe(ReadingKind.THROTTLED, 1.0, at, until=at + result.retry_after_seconds)
+        elif target.tokens_per_minute is not None:
             if result.tokens_left is not None:
-                left = result.tokens_left / lane.tokens_per_minute
-                self._observe(Kind.LEVEL, max(0.0, 1.0 - left), at)
+                left = result.tokens_left / target.tokens_per_minute
+                self._observe(ReadingKind.LEVEL, max(0.0, 1.0 - left), at)
         elif result.utilization is not None:
-            self._observe(Kind.LEVEL, result.utilization, at)
+            self._observe(ReadingKind.LEVEL, result.utilization, at)
 
     def _used(self, result: CallResult) -> float | None:
         """The work that it cost this deployment; None if nobody knows."""
@@ -70,28 +70,30 @@ class LaneCall:
             return 0.0
         if not isinstance(result, Success) or result.usage is None:
             return None
-        return self._lane.model.work(
+        return self._target.model.work(
             prompt_tokens=result.usage.prompt_tokens,
             cached_tokens=result.usage.cached_tokens,
             output_tokens=result.usage.completion_tokens,
         )
 
-    def _observe(self, kind: Kind, value: float, at: float, until: float | None = None) -> None:
-        lane = self._lane
+    def _observe(
+        self, kind: ReadingKind, value: float, at: float, until: float | None = None
+    ) -> None:
+        target = self._target
         try:
             reading = Reading(
-                deployment=lane.deployment,
+                deployment=target.deployment,
                 kind=kind,
                 value=value,
                 source=self._worker,
                 observed_at=at,
-                span=max(0.0, at - self._permit.at) if kind is Kind.LEVEL else 0.0,
+                span=max(0.0, at - self._permit.at) if kind is ReadingKind.LEVEL else 0.0,
                 until=until,
             )
         except InvalidReading as error:
             _log.warning("an invalid utilization header", extra={"reason": str(error)})
             return
-        lane.gate.told(reading)
+        target.gate.told(reading)
 
 
 def _trouble(result: CallResult) -> str | None:

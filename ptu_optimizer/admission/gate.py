@@ -1,8 +1,8 @@
 """The gate: queued calls of one deployment pass here, as turn, breaker and admission allow.
 
-Asyncio around the pure `capacity.breaker.Breaker` and `capacity.admission.Controller`:
-who waits is woken when a call ends, something becomes known, a turn changes, or the time that the
-verdict named has come.
+Asyncio around the pure `Breaker` and `Controller` of `capacity/control`. A waiting call is woken
+when another call ends, something becomes known, the permission to send changes, or the time that
+the verdict named has come.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from ptu_optimizer.capacity.estimate.belief import Belief
 from ptu_optimizer.capacity.signals.learned import Learned
 from ptu_optimizer.capacity.signals.reading import Reading
 from ptu_optimizer.capacity.signals.signal import Signal
-from ptu_optimizer.capacity.signals.usage import Usage
+from ptu_optimizer.capacity.signals.usage import UsageWindows
 from ptu_optimizer.clock import Clock
 
-from .own_usage import UsageLog
+from .own_usage import OwnUsage
 from .permits import Ending, OpenPermits, Permit
-from .send_permission import Turns
-from .wait_limits import Patience, Watch
-from .waiting_line import Line
+from .send_permission import SendPermissions
+from .wait_limits import WaitLimits, Watch
+from .waiting_line import WaitingLine
 
 PACE_SECONDS = 10.0
 MOST_ADMITTED = 1_024
@@ -41,7 +41,7 @@ class _Waiter:
     prefix: str | None
     number: int
     hub: str
-    patience: Patience
+    limits: WaitLimits
     came: float
     """Monotonic."""
     passed: asyncio.Future[Permit | str]
@@ -63,9 +63,9 @@ class Gate:
         self._controller = controller
         self._breaker = Breaker()
         self._clock = clock
-        self._log = UsageLog()
-        self._lines: dict[str, Line[_Waiter]] = {}
-        self._turns = Turns(clock=clock, shared=shared)
+        self._log = OwnUsage()
+        self._lines: dict[str, WaitingLine[_Waiter]] = {}
+        self._permissions = SendPermissions(clock=clock, shared=shared)
         self._permits = OpenPermits()
         self._standing: dict[_Waiter, None] = {}
         self._watch = Watch(self._look)
@@ -75,7 +75,7 @@ class Gate:
         self._admitted: deque[float] = deque(maxlen=MOST_ADMITTED)
         """When the last ones passed, monotonic."""
         self._own_reading: Reading | None = None
-        self._closed_since: float | None = None
+        self._blocked_since: float | None = None
         self._why = "waiting for its turn"
         self._alarm: asyncio.TimerHandle | None = None
         self.on_wanted: Callable[[], None] | None = None
@@ -87,7 +87,7 @@ class Gate:
         self,
         *,
         work: float,
-        patience: Patience,
+        limits: WaitLimits,
         hub: str = "",
         priority: str = "normal",
         overtakes: bool = False,
@@ -100,14 +100,18 @@ class Gate:
         `more_behind`: it came in a full batch, so its hub probably has more.
         """
         came = self._clock.monotonic()
-        if came >= patience.until:
+        if came >= limits.until:
             return "its batch ran out of time"
         passed: asyncio.Future[Permit | str] = asyncio.get_running_loop().create_future()
-        waiter = _Waiter(work, priority, prefix, next(self._numbers), hub, patience, came, passed)
-        self._lines.setdefault(hub, Line()).join(waiter, overtakes=overtakes)
+        waiter = _Waiter(work, priority, prefix, next(self._numbers), hub, limits, came, passed)
+        self._lines.setdefault(hub, WaitingLine()).join(waiter, overtakes=overtakes)
         self._waiting[hub] = self._waiting.get(hub, 0) + 1
         self._more_behind[hub] = more_behind
-        if self._waiting[hub] == 1 and not self._turns.of(hub).ours and self.on_wanted is not None:
+        if (
+            self._waiting[hub] == 1
+            and not self._permissions.of(hub).ours
+            and self.on_wanted is not None
+        ):
             self.on_wanted()
         self._pump()
         try:
@@ -148,7 +152,7 @@ class Gate:
 
     def turn(self, hub: str, *, ours: bool, why: str, until: float = float("inf")) -> None:
         """Whether this process may send what comes from `hub`, as agreed between processes."""
-        self._turns.set(hub, ours=ours, why=why, until=until)
+        self._permissions.set(hub, ours=ours, why=why, until=until)
         if ours:
             self._pump()
 
@@ -179,7 +183,7 @@ class Gate:
         """The newest reading of our own calls."""
         return self._own_reading
 
-    def own_usage(self, *, source: str) -> Usage | None:
+    def own_usage(self, *, source: str) -> UsageWindows | None:
         """What our own calls did lately, for other processes; None if nothing is new."""
         return self._log.usage(
             deployment=self.deployment, source=source, now=self._clock.now(), ours=True
@@ -187,9 +191,9 @@ class Gate:
 
     def verdict(self, *, hub: str) -> Verdict:
         """What a call of no size would be told now."""
-        turn = self._turns.of(hub)
+        turn = self._permissions.of(hub)
         if not turn.ours:
-            return Wait(turn.why, closed=False, retry_at=None)
+            return Wait(turn.why, blocked=False, retry_at=None)
         return self._ask(0.0, "normal", self._clock.now())
 
     # --- what becomes of permits ------------------------------------------------------------------
@@ -231,13 +235,13 @@ class Gate:
         return min((again for again in looks if again is not None), default=None)
 
     def _look_at(self, waiter: _Waiter, now: float) -> float | None:
-        turn = self._turns.of(waiter.hub)
-        left, again = waiter.patience.left(
+        turn = self._permissions.of(waiter.hub)
+        left, again = waiter.limits.left(
             came=waiter.came,
             now=now,
             ours=turn.ours,
             turn_since=turn.since,
-            closed_since=self._closed_since,
+            blocked_since=self._blocked_since,
         )
         if left > 0:
             return again
@@ -249,7 +253,7 @@ class Gate:
         best: tuple[bool, int, str, _Waiter] | None = None
         for hub, line in self._lines.items():
             waiter = line.first()
-            if waiter is None or not self._turns.of(hub).ours:
+            if waiter is None or not self._permissions.of(hub).ours:
                 continue
             candidate = (not line.overtaking, waiter.number, hub, waiter)
             if best is None or candidate[:2] < best[:2]:
@@ -265,7 +269,7 @@ class Gate:
                 self._blocked(verdict, now)
                 return
             self._admit(hub, waiter, verdict, now)
-        self._closed_since = None
+        self._blocked_since = None
 
     def _ask(self, work: float, priority: str, now: float) -> Verdict:
         self._drop_lost_permits(now)
@@ -274,7 +278,7 @@ class Gate:
         )
 
     def _admit(self, hub: str, waiter: _Waiter, verdict: Admit, now: float) -> None:
-        self._closed_since = None
+        self._blocked_since = None
         self._why = verdict.why
         permit = Permit(self, waiter.work, at=now)
         self._permits.add(permit)
@@ -286,10 +290,10 @@ class Gate:
 
     def _blocked(self, verdict: Wait, now: float) -> None:
         self._why = verdict.why
-        if not verdict.closed:
-            self._closed_since = None
-        elif self._closed_since is None:
-            self._closed_since = self._clock.monotonic()
+        if not verdict.blocked:
+            self._blocked_since = None
+        elif self._blocked_since is None:
+            self._blocked_since = self._clock.monotonic()
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None

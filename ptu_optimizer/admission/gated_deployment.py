@@ -10,14 +10,14 @@ from .gate import Gate
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Lane:
+class GatedDeployment:
     """One deployment: its gate, and what its model costs."""
 
     gate: Gate
     model: Model
     tokens_per_minute: int | None = None
     """The limit of a pay-as-you-go deployment; None for a provisioned one."""
-    spillover: Lane | None = None
+    spillover: GatedDeployment | None = None
     """Where requests may go that would miss their deadline: a pay-as-you-go deployment."""
 
     @property

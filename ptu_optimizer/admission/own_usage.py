@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from ptu_optimizer.capacity.signals.usage import WINDOW_SECONDS, Usage, UsageWindow, window_start
+from ptu_optimizer.capacity.signals.usage import (
+    WINDOW_SECONDS,
+    UsageWindow,
+    UsageWindows,
+    window_start,
+)
 
 KEPT_WINDOWS = 20
 """A window is published once, when it is over; a few more are kept than are ever open."""
 
 
-class UsageLog:
+class OwnUsage:
     """Our own calls, window by window, for those who must subtract them."""
 
     def __init__(self) -> None:
@@ -25,7 +30,7 @@ class UsageLog:
         cost = reserved if used is None else used
         self._add(now, corrected=cost - reserved, used=cost, refused=int(refused))
 
-    def usage(self, *, deployment: str, source: str, now: float, ours: bool) -> Usage | None:
+    def usage(self, *, deployment: str, source: str, now: float, ours: bool) -> UsageWindows | None:
         """The windows that are over and may be news; None if there are none.
 
         What happens is booked in the window of its moment, so a window that is over never changes:
@@ -37,7 +42,7 @@ class UsageLog:
             return None
         self._published.update(fresh)
         self._published &= self._windows.keys()
-        return Usage(
+        return UsageWindows(
             deployment=deployment,
             record_id=f"usage:{source}:{int(fresh[0] / WINDOW_SECONDS)}",
             source=source,

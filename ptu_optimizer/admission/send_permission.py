@@ -8,7 +8,7 @@ from ptu_optimizer.clock import Clock
 
 
 @dataclass(slots=True)
-class Turn:
+class SendPermission:
     """Whether this process may send what comes from one hub."""
 
     ours: bool = True
@@ -19,24 +19,24 @@ class Turn:
     """Monotonic: when it ends by itself, if nobody says anything meanwhile."""
 
 
-class Turns:
+class SendPermissions:
     """By hub. Where processes do not share, every turn is ours."""
 
     def __init__(self, *, clock: Clock, shared: bool) -> None:
         self._clock = clock
         self._shared = shared
-        self._turns: dict[str, Turn] = {}
+        self._permissions: dict[str, SendPermission] = {}
 
-    def of(self, hub: str) -> Turn:
+    def of(self, hub: str) -> SendPermission:
         """As it is now: one that nobody renewed in time is over."""
-        turn = self._turns.get(hub)
+        turn = self._permissions.get(hub)
         if turn is None:
-            turn = Turn(
+            turn = SendPermission(
                 ours=not self._shared,
                 why="which process may send is being agreed",
                 since=self._clock.monotonic(),
             )
-            self._turns[hub] = turn
+            self._permissions[hub] = turn
         elif turn.ours and self._clock.monotonic() >= turn.until:
             # whoever agrees on turns is late itself: the store does not answer, say
             turn.ours, turn.since = False, turn.until
@@ -44,7 +44,7 @@ class Turns:
 
     def set(self, hub: str, *, ours: bool, why: str, until: float) -> None:
         """As agreed between processes."""
-        self._turns.setdefault(hub, Turn(ours=False))
+        self._permissions.setdefault(hub, SendPermission(ours=False))
         turn = self.of(hub)
         if turn.ours != ours:
             turn.ours, turn.since = ours, self._clock.monotonic()

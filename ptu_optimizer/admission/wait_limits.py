@@ -16,7 +16,7 @@ LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Patience:
+class WaitLimits:
     """How long a request may stand at the gate."""
 
     hold_seconds: float
@@ -27,19 +27,19 @@ class Patience:
     """While another process has the turn, counted from when we came."""
 
     def left(
-        self, *, came: float, now: float, ours: bool, turn_since: float, closed_since: float | None
+        self, *, came: float, now: float, ours: bool, turn_since: float, blocked_since: float | None
     ) -> tuple[float, float]:
         """Seconds of patience left, and in how many to look again. Times are monotonic.
 
-        `ours`: the turn is, since `turn_since`. `closed_since`: None of an open gate.
+        `ours`: the turn is, since `turn_since`. `blocked_since`: None of an open gate.
         """
         if not ours:
             left = came + self.turn_seconds - now
             shortest = min(self.hold_seconds, self.until - came)
             return left, min(left, max(LOOK_SECONDS, shortest))
         left = self.until + max(0.0, turn_since - came) - now
-        if closed_since is not None:
-            left = min(left, max(came, closed_since, turn_since) + self.hold_seconds - now)
+        if blocked_since is not None:
+            left = min(left, max(came, blocked_since, turn_since) + self.hold_seconds - now)
             return left, left
         # the gate may close before we look: not later than its hold could then be over
         return left, min(left, self.hold_seconds) if self.hold_seconds > 0 else left

@@ -28,7 +28,7 @@ class Waiter(Protocol):
 W = TypeVar("W", bound=Waiter)
 
 
-class Line(Generic[W]):
+class WaitingLine(Generic[W]):
     """The waiting requests of one hub. Who is gone is skipped, not searched for."""
 
     def __init__(self) -> None:

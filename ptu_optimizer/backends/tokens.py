@@ -9,7 +9,7 @@ from typing import Any
 
 from ptu_optimizer.capacity.work import DEFAULT_MAX_TOKENS, Model
 from ptu_optimizer.ports.documents import JsonObject
-from ptu_optimizer.ports.model_calls import Usage
+from ptu_optimizer.ports.model_calls import TokenUsage
 
 TOKENS_PER_MESSAGE = 4
 """Role and separators of one chat message, as OpenAI's cookbook counts them (3 and a role)."""
@@ -49,7 +49,7 @@ class TokenEstimator:
             output_tokens=_max_tokens(body) * _choices(body),
         )
 
-    def learn(self, body: JsonObject, *, deployment: str, usage: Usage) -> None:
+    def learn(self, body: JsonObject, *, deployment: str, usage: TokenUsage) -> None:
         """Move the correction towards what the service counted."""
         ratio = min(8.0, max(0.125, usage.prompt_tokens / max(1.0, self._raw(body))))
         known = self._correction.get(deployment, 1.0)

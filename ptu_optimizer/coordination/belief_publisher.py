@@ -18,7 +18,7 @@ TTL_SECONDS = 60
 """Longer than a report is believed: of the last ones an operator may still see whose they were."""
 
 
-class BeliefReports:
+class BeliefPublisher:
     """One per deployment and process."""
 
     def __init__(self, *, gate: Gate, store: CapacityStore, clock: Clock, worker: str) -> None:

@@ -16,7 +16,7 @@ from ptu_optimizer.capacity.control.verdict import Admit, Verdict, Wait
 from ptu_optimizer.capacity.estimate.belief import Belief, Provenance
 from ptu_optimizer.capacity.signals.reading import InvalidReading
 
-FRESH_SECONDS = 15.0
+REPORT_FRESH_SECONDS = 15.0
 """A process that dispatches tells every three seconds. So long without a word, and it was lost, or
 does nothing: some words may be late, and a lease of its is free after ten seconds."""
 
@@ -47,7 +47,7 @@ class BeliefReport:
 
     def is_fresh(self, *, now: float) -> bool:
         """Whether it tells of a process that is dispatching at `now`."""
-        return self.dispatching and now - self.at <= FRESH_SECONDS
+        return self.dispatching and now - self.at <= REPORT_FRESH_SECONDS
 
     def hub(self, name: str) -> HubReport | None:
         return next((one for one in self.hubs if one.hub == name), None)
@@ -98,7 +98,7 @@ def _hub_record(one: HubReport) -> dict[str, Any]:
         "waiting": one.waiting,
         "admit": not waits,
         "why": verdict.why,
-        "closed": isinstance(verdict, Wait) and verdict.closed,
+        "closed": isinstance(verdict, Wait) and verdict.blocked,
         "retry_at": _finite(verdict.retry_at) if isinstance(verdict, Wait) else None,
     }
 
@@ -110,7 +110,7 @@ def _hub(record: Mapping[str, Any]) -> HubReport:
     else:
         verdict = Wait(
             str(record["why"]),
-            closed=bool(record["closed"]),
+            blocked=bool(record["closed"]),
             retry_at=_optional(record["retry_at"]),
         )
     return HubReport(hub=str(record["hub"]), verdict=verdict, waiting=int(record["waiting"]))

@@ -19,15 +19,15 @@ from ptu_optimizer.capacity.signals.learned import Learned
 from ptu_optimizer.capacity.signals.minute import Minute
 from ptu_optimizer.capacity.signals.reading import InvalidReading, Reading
 from ptu_optimizer.capacity.signals.signal import Signal
-from ptu_optimizer.capacity.signals.usage import Usage
+from ptu_optimizer.capacity.signals.usage import UsageWindows
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.stores import CapacityStore
 from ptu_optimizer.telemetry import logger
 
-from .belief_publisher import BeliefReports
-from .lease_keeper import Leadership
+from .belief_publisher import BeliefPublisher
+from .lease_keeper import LeaseKeeper
 from .send_lease import RENEW_SECONDS
 
 _log = logger("exchange")
@@ -61,7 +61,7 @@ FOLLOWER_INTERVALS = 8
 _SIGNALS: dict[str, Callable[[dict[str, Any]], Signal]] = {
     "reading": Reading.from_record,
     "minute": Minute.from_record,
-    "usage": Usage.from_record,
+    "usage": UsageWindows.from_record,
     "alert": Alert.from_record,
     "learned": Learned.from_record,
 }
@@ -87,7 +87,7 @@ class CapacityExchange:
                 store=store,
                 clock=clock,
                 worker=worker,
-                leadership=Leadership(gate=gate, store=store, clock=clock, worker=worker),
+                lease_keeper=LeaseKeeper(gate=gate, store=store, clock=clock, worker=worker),
             )
             for gate in gates.values()
         ]
@@ -146,7 +146,7 @@ class CapacityExchange:
         leads = any(link.is_busy for link in self._links)
         interval = self._interval if leads else FOLLOWER_INTERVALS * self._interval
         interval = min(interval, RENEW_SECONDS)  # a turn must be renewed, and its end be heard of
-        due = [at - now for link in self._links if (at := link.leadership.soonest()) is not None]
+        due = [at - now for link in self._links if (at := link.lease_keeper.soonest()) is not None]
         return max(0.01, min([interval, *due]))
 
 
@@ -160,14 +160,14 @@ class _Link:
         store: CapacityStore,
         clock: Clock,
         worker: str,
-        leadership: Leadership,
+        lease_keeper: LeaseKeeper,
     ) -> None:
-        self.leadership = leadership
+        self.lease_keeper = lease_keeper
         self._gate = gate
         self._store = store
         self._clock = clock
         self._worker = worker
-        self._reports = BeliefReports(gate=gate, store=store, clock=clock, worker=worker)
+        self._reports = BeliefPublisher(gate=gate, store=store, clock=clock, worker=worker)
         self._since = 0.0
         self._led = False
         self._taken: dict[str, str] = {}
@@ -178,21 +178,21 @@ class _Link:
     @property
     def is_busy(self) -> bool:
         """Whether others wait for what we know: while we send, until our last call has ended."""
-        return self.leadership.leads or self._gate.in_flight > 0
+        return self.lease_keeper.leads or self._gate.in_flight > 0
 
     async def once(self) -> None:
         """Take in what is new, tell what is ours. A store that is away costs only freshness."""
         try:
             await self._read()
-            await self.leadership.step()
-            if self.leadership.leads and not self._led:
+            await self.lease_keeper.step()
+            if self.lease_keeper.leads and not self._led:
                 # what those who do not send leave out: all of it is needed from now on
                 self._since = max(0.0, self._since - HISTORY_SECONDS)
                 await self._read()
-            if self.leadership.leads:
+            if self.lease_keeper.leads:
                 self._gate.tick()
             await self._send()
-            if self.leadership.leads:
+            if self.lease_keeper.leads:
                 await self._reports.tell()
         except DependencyUnavailable as error:
             _log.warning("capacity cannot be exchanged", extra={"reason": error.reason})
@@ -200,13 +200,13 @@ class _Link:
     async def leave(self) -> None:
         try:
             await self._send()
-            await self.leadership.release()
+            await self.lease_keeper.release()
             await self._reports.take_back()
         except DependencyUnavailable as error:
             _log.warning("a turn cannot be given up", extra={"reason": error.reason})
 
     async def _read(self) -> None:
-        self._led = self.leadership.leads
+        self._led = self.lease_keeper.leads
         kinds = None if self._led else FOLLOWED
         records = await self._store.changed(self._gate.deployment, since=self._since, kinds=kinds)
         # a minute of the metric is understood by what is known of our own calls in it
@@ -223,7 +223,7 @@ class _Link:
         self._taken[record["id"]] = etag
         kind = str(record.get("type"))
         if kind in ("lease", "candidate"):
-            self.leadership.take(record)
+            self.lease_keeper.take(record)
         elif kind in _SIGNALS:
             try:
                 signal = _SIGNALS[kind](record)
@@ -246,7 +246,7 @@ class _Link:
             self._sent = reading
         now = self._clock.monotonic()
         due = now - self._learned_at >= LEARNED_INTERVAL_SECONDS
-        if usage is not None and due and self.leadership.speaks:
+        if usage is not None and due and self.lease_keeper.speaks:
             learned = self._gate.learned()
             if learned is not None:
                 self._learned_at = now

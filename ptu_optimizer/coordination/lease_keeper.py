@@ -19,11 +19,11 @@ from .send_lease import (
     RECORD_TTL_SECONDS,
     SAFETY_SECONDS,
     Candidate,
-    Lease,
     Seen,
+    SendLease,
     Write,
     may_send_until,
-    next_step,
+    next_lease_step,
 )
 
 _log = logger("leadership")
@@ -34,7 +34,7 @@ CANDIDATE_INTERVAL_SECONDS = 7.0
 CANDIDATE_TTL_SECONDS = 30
 
 
-class Leadership:
+class LeaseKeeper:
     def __init__(self, *, gate: Gate, store: CapacityStore, clock: Clock, worker: str) -> None:
         self._gate = gate
         self._store = store
@@ -49,7 +49,7 @@ class Leadership:
         """A record of the deployment: leases and candidates are looked at."""
         try:
             if record["type"] == "lease":
-                self._take_lease(Lease.from_record(record), record.get("_etag"))
+                self._take_lease(SendLease.from_record(record), record.get("_etag"))
             elif record["type"] == "candidate" and record["worker"] != self._worker:
                 self._candidates.setdefault(record["hub"], {})[record["worker"]] = Candidate(
                     worker=record["worker"],
@@ -125,7 +125,7 @@ class Leadership:
 
     # --- parts ------------------------------------------------------------------------------------
 
-    def _take_lease(self, lease: Lease, etag: str | None) -> None:
+    def _take_lease(self, lease: SendLease, etag: str | None) -> None:
         known = self._seen.get(lease.hub)
         if known is not None and known.lease is not None:
             outlived = self._clock.monotonic() - known.changed_at > RECORD_TTL_SECONDS
@@ -144,7 +144,7 @@ class Leadership:
         waiting = self._gate.waiting(hub)
         monotonic, now = self._clock.monotonic(), self._clock.now()
         seen = self._seen.get(hub) or Seen(lease=None, etag=None, changed_at=monotonic)
-        step = next_step(
+        step = next_lease_step(
             seen,
             me=self._worker,
             deployment=self._gate.deployment,
@@ -159,7 +159,7 @@ class Leadership:
             await self._write(hub, step.lease)
         await self._stand(hub, waiting, now)
 
-    async def _write(self, hub: str, lease: Lease) -> None:
+    async def _write(self, hub: str, lease: SendLease) -> None:
         started = self._clock.monotonic()
         known = self._seen.get(hub)
         if known is not None:

@@ -9,12 +9,12 @@ from ptu_optimizer.capacity.signals.learned import Learned
 from ptu_optimizer.capacity.signals.minute import Minute
 from ptu_optimizer.capacity.signals.reading import InvalidReading, Reading
 from ptu_optimizer.capacity.signals.signal import Signal
-from ptu_optimizer.capacity.signals.usage import Usage
+from ptu_optimizer.capacity.signals.usage import UsageWindows
 from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.telemetry import logger
 
 from .belief_report import BeliefReport
-from .send_lease import LEASE_SECONDS, Lease
+from .send_lease import LEASE_SECONDS, SendLease
 
 _log = logger("capacity")
 
@@ -26,7 +26,7 @@ STORE_CLOCK_SECONDS = 2.0
 class HeldLease:
     """A lease as it lies in the store."""
 
-    lease: Lease
+    lease: SendLease
     written_at: float | None
     """By the store's clock, if it says so."""
 
@@ -36,7 +36,7 @@ class HeldLease:
         return bool(self.lease.holder) and age <= LEASE_SECONDS + STORE_CLOCK_SECONDS
 
 
-class Records:
+class CapacityRecords:
     """What makes no sense is left out: a record of another version goes away by itself."""
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class Records:
                 return
             case "lease":
                 self.leases.append(
-                    HeldLease(lease=Lease.from_record(record), written_at=written_at)
+                    HeldLease(lease=SendLease.from_record(record), written_at=written_at)
                 )
                 return
             case "alert":
@@ -83,7 +83,7 @@ class Records:
             case "minute":
                 signal = Minute.from_record(record)
             case "usage":
-                signal = Usage.from_record(record)
+                signal = UsageWindows.from_record(record)
             case _:
                 return
         self.signals.append(Recorded(signal, written_at))

@@ -42,7 +42,7 @@ RECORD_TTL_SECONDS = 120
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Lease:
+class SendLease:
     """The record `lease:{hub}` of a deployment. Times are the holder's, epoch seconds."""
 
     deployment: str
@@ -76,7 +76,7 @@ class Lease:
         }
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Lease:
+    def from_record(cls, record: Mapping[str, Any]) -> SendLease:
         """Raises KeyError, TypeError or ValueError for a record that lacks a part."""
         return cls(
             deployment=record["deployment"],
@@ -104,7 +104,7 @@ class Candidate:
 class Seen:
     """A lease as this process knows it; times by its own monotonic clock."""
 
-    lease: Lease | None
+    lease: SendLease | None
     etag: str | None
     changed_at: float
     """When this state was first seen."""
@@ -121,10 +121,10 @@ class Keep:
 class Write:
     """Try to make this the lease."""
 
-    lease: Lease
+    lease: SendLease
 
 
-Step = Keep | Write
+LeaseStep = Keep | Write
 
 
 def may_send_until(seen: Seen, me: str, *, monotonic: float, now: float) -> float:
@@ -137,7 +137,7 @@ def may_send_until(seen: Seen, me: str, *, monotonic: float, now: float) -> floa
     return min(seen.ours_until, monotonic + lease.handover_at - now)
 
 
-def next_step(
+def next_lease_step(
     seen: Seen,
     *,
     me: str,
@@ -148,7 +148,7 @@ def next_step(
     candidates: Iterable[Candidate],
     monotonic: float,
     now: float,
-) -> Step:
+) -> LeaseStep:
     """What this process should write; `waiting` requests stand at its gate, and at its present pace
     the last of them leaves in `dry_in` seconds."""
     lease = seen.lease
@@ -171,7 +171,7 @@ def next_step(
     still = lease is not None and lease.holder == me and lease.successor in ("", me)
     if lease is None or not lease.holder or named or still or age > LEASE_SECONDS:
         return Write(
-            Lease(
+            SendLease(
                 deployment=deployment,
                 hub=hub,
                 holder=me,
@@ -184,7 +184,7 @@ def next_step(
 
 
 def _as_holder(
-    lease: Lease,
+    lease: SendLease,
     *,
     me: str,
     waiting: int,
@@ -193,7 +193,7 @@ def _as_holder(
     monotonic: float,
     now: float,
     renewed: float,
-) -> Step:
+) -> LeaseStep:
     if lease.successor not in ("", me):
         # announced: nothing more to say, unless the successor did not come
         return Keep()

@@ -16,7 +16,7 @@ _FIGURES = tuple(
 )
 
 
-class MinuteReader:
+class MetricMinutes:
     """Remembers what it has given out, so that nothing is written over and over.
 
     The memory is the process's own: another process, or this one after a restart, gives out once

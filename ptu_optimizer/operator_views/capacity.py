@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ptu_optimizer.capacity.control.controller import Controller
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.coordination.belief_report import BeliefReport, HubReport
-from ptu_optimizer.coordination.records import HeldLease, Records
+from ptu_optimizer.coordination.records import CapacityRecords, HeldLease
 from ptu_optimizer.errors import AppError, DependencyUnavailable, unavailable
 from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.hubs import HUBS
@@ -106,7 +106,7 @@ class CapacityView:
         )
 
     async def _provisioned(self, deployment: Provisioned) -> JsonObject:
-        records = Records()
+        records = CapacityRecords()
         await self._read(records, deployment.name, TOLD)
         now = self._clock.now()
         told = records.told(now=now)
@@ -166,7 +166,7 @@ class CapacityView:
             ],
         }
 
-    async def _read(self, records: Records, deployment: str, kinds: Sequence[str]) -> None:
+    async def _read(self, records: CapacityRecords, deployment: str, kinds: Sequence[str]) -> None:
         try:
             found = await self._store.changed(deployment, since=0.0, kinds=kinds)
         except DependencyUnavailable as error:
@@ -176,7 +176,7 @@ class CapacityView:
         for record in found:
             records.take(record)
 
-    def _believed(self, deployment: str, records: Records, *, now: float) -> BeliefReport:
+    def _believed(self, deployment: str, records: CapacityRecords, *, now: float) -> BeliefReport:
         """What a process would begin with that began to dispatch now."""
         controller = self._fresh_controller(deployment)
         replay(controller, records.signals, now=now)

@@ -46,7 +46,7 @@ def reading_shown(one: Provenance, *, now: float) -> JsonObject:
 def verdict_shown(report: BeliefReport, one: HubReport, *, now: float) -> JsonObject:
     verdict = one.verdict
     closed, retry_at = (
-        (verdict.closed, verdict.retry_at) if isinstance(verdict, Wait) else (False, None)
+        (verdict.blocked, verdict.retry_at) if isinstance(verdict, Wait) else (False, None)
     )
     return {
         "verdict": "wait" if isinstance(verdict, Wait) else "admit",

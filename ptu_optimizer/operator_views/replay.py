@@ -14,7 +14,7 @@ from ptu_optimizer.capacity.control.controller import Controller
 from ptu_optimizer.capacity.signals.minute import Minute
 from ptu_optimizer.capacity.signals.reading import Reading
 from ptu_optimizer.capacity.signals.signal import Signal
-from ptu_optimizer.capacity.signals.usage import WINDOW_SECONDS, Usage
+from ptu_optimizer.capacity.signals.usage import WINDOW_SECONDS, UsageWindows
 from ptu_optimizer.coordination.records import Recorded
 
 HEAD_START_SECONDS = 10.0
@@ -46,7 +46,7 @@ def _shown_at(record: Recorded) -> float | None:
     match record.signal:
         case Reading(observed_at=at) | Minute(ends_at=at):
             return at
-        case Usage(windows=windows) if windows:
+        case UsageWindows(windows=windows) if windows:
             newest = max(window.start for window in windows) + WINDOW_SECONDS
             return newest if record.written_at is None else max(newest, record.written_at)
         case _:

@@ -12,9 +12,9 @@ from ptu_optimizer.capacity.control.verdict import Wait
 from ptu_optimizer.capacity.estimate.belief import Basis, Belief
 from ptu_optimizer.capacity.estimate.event_load import EVENTS_SILENT_SECONDS
 from ptu_optimizer.capacity.signals.alert import Alert
-from ptu_optimizer.capacity.signals.reading import Kind
+from ptu_optimizer.capacity.signals.reading import ReadingKind
 from ptu_optimizer.coordination.belief_report import BeliefReport, HubReport
-from ptu_optimizer.coordination.send_lease import Lease
+from ptu_optimizer.coordination.send_lease import SendLease
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,7 +35,7 @@ def what_would_change(
     report: BeliefReport,
     *,
     verdicts: Sequence[HubReport],
-    leases: Iterable[Lease],
+    leases: Iterable[SendLease],
     alerts: Iterable[Alert],
     terms: Terms,
     now: float,
@@ -113,7 +113,7 @@ def _limits(belief: Belief, terms: Terms) -> Iterator[str]:
 def _signals(belief: Belief, terms: Terms, *, now: float) -> Iterator[str]:
     """By what a better belief could be had, best first, down to what it rests on."""
     header, events, minute = (
-        _last(belief, kind, now=now) for kind in (Kind.LEVEL.value, "usage", "minute")
+        _last(belief, kind, now=now) for kind in (ReadingKind.LEVEL.value, "usage", "minute")
     )
     if belief.source == Basis.HEADER:
         ttl = f"{terms.header_ttl_seconds:g} s (LIVE_TTL_SECONDS)"

@@ -10,7 +10,7 @@ from .documents import JsonObject
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Usage:
+class TokenUsage:
     """Tokens as the service reports them."""
 
     prompt_tokens: int
@@ -38,7 +38,7 @@ class Answer:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Success(Answer):
     response: JsonObject
-    usage: Usage | None
+    usage: TokenUsage | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -63,7 +63,7 @@ class InputMissing(Exception):
     """The stored input of an accepted request is not there: its outcome is failed, and says so."""
 
 
-class Inputs:
+class Bodies:
     def __init__(self, *, blobs: BlobStore) -> None:
         self._blobs = blobs
 

@@ -1,4 +1,4 @@
-"""What a caller may send: an OpenAI chat-completions body, or an envelope around one."""
+"""A request's content before it has an id: one accepted unit of work."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.stores import Created
 from ptu_optimizer.requests.ledger.outcomes import LARGE_OUTCOME_BYTES
-from ptu_optimizer.requests.ledger.slots import Kind, Slot
+from ptu_optimizer.requests.ledger.slots import Slot, SlotKind
 from tests.support.cosmos_account import app_account, container, kind
 
 GROUP = "0" * 40
@@ -64,7 +64,7 @@ async def capacity(server: CosmosServer) -> AsyncIterator[CosmosCapacityStore]:
         yield CosmosCapacityStore(proxy)
 
 
-def slot(index: int, n: int = 1, *, slot_kind: Kind = Kind.ATTEMPT, **details: Any) -> Slot:
+def slot(index: int, n: int = 1, *, slot_kind: SlotKind = SlotKind.ATTEMPT, **details: Any) -> Slot:
     return Slot(
         request_id=f"{GROUP}-{index}",
         n=n,
@@ -125,7 +125,7 @@ async def test_a_read_is_one_query_and_finds_slots_and_annotations(
     ledger: CosmosLedgerStore, server: CosmosServer
 ) -> None:
     await ledger.create(as_record(slot(1)))
-    await ledger.create(as_record(slot(1, 2, slot_kind=Kind.RELEASED, why="429")))
+    await ledger.create(as_record(slot(1, 2, slot_kind=SlotKind.RELEASED, why="429")))
     await ledger.create(as_record(slot(10)))  # an id that begins the same
     annotation = {
         "id": f"{GROUP}-1:deferral",
@@ -157,7 +157,7 @@ async def test_one_request_is_read_and_a_full_slice_is_walked_in_pages(
     ledger: CosmosLedgerStore, server: CosmosServer
 ) -> None:
     await create_all(ledger, [as_record(slot(index)) for index in range(10_000)])
-    outcome = slot(5_000, 2, slot_kind=Kind.SUCCEEDED, response={"large": "x" * 100_000})
+    outcome = slot(5_000, 2, slot_kind=SlotKind.SUCCEEDED, response={"large": "x" * 100_000})
     await ledger.create(as_record(outcome))
     before = counts(server, "requests")["queries"]
     found = await ledger.read(f"{GROUP}-5000")
@@ -172,7 +172,7 @@ async def test_one_request_is_read_and_a_full_slice_is_walked_in_pages(
 async def test_a_walk_of_a_slice_brings_what_the_sweep_decides_on_and_no_contents(
     ledger: CosmosLedgerStore,
 ) -> None:
-    outcome = slot(1, 2, slot_kind=Kind.SUCCEEDED, response={"choices": []}, custom_id="mine")
+    outcome = slot(1, 2, slot_kind=SlotKind.SUCCEEDED, response={"choices": []}, custom_id="mine")
     await ledger.create(as_record(outcome))
     mark = {"id": f"{GROUP}:0:sweep:0", "slice": f"{GROUP}:0", "type": "sweep", "at": 7.5}
     await ledger.create(mark)
@@ -189,7 +189,7 @@ async def test_records_leave_when_their_time_is_over_outcomes_last(
     ledger: CosmosLedgerStore, clock: Clock
 ) -> None:
     await ledger.create(as_record(slot(1), ttl=60))
-    await ledger.create(as_record(slot(1, 2, slot_kind=Kind.SUCCEEDED), ttl=60))
+    await ledger.create(as_record(slot(1, 2, slot_kind=SlotKind.SUCCEEDED), ttl=60))
     clock.now += 59
     assert len(await ledger.read(f"{GROUP}-1")) == 2
     clock.now += 3

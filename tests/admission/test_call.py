@@ -8,14 +8,14 @@ from collections.abc import Iterator
 import pytest
 
 from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
-from ptu_optimizer.admission.call import SPILLED_PAUSE_SECONDS, LaneCall
+from ptu_optimizer.admission.call import SPILLED_PAUSE_SECONDS, GatedCall
 from ptu_optimizer.admission.gate import Gate
-from ptu_optimizer.admission.gated_deployment import Lane
+from ptu_optimizer.admission.gated_deployment import GatedDeployment
 from ptu_optimizer.admission.permits import Permit
-from ptu_optimizer.admission.wait_limits import Patience
+from ptu_optimizer.admission.wait_limits import WaitLimits
 from ptu_optimizer.capacity.control.pay_as_you_go import TOKENS, PayAsYouGo
 from ptu_optimizer.capacity.control.verdict import Admit, Verdict
-from ptu_optimizer.capacity.signals.reading import Kind, Reading
+from ptu_optimizer.capacity.signals.reading import Reading, ReadingKind
 from ptu_optimizer.capacity.signals.signal import Signal
 from ptu_optimizer.capacity.work import Model
 from ptu_optimizer.ports.model_calls import (
@@ -23,13 +23,13 @@ from ptu_optimizer.ports.model_calls import (
     Rejected,
     Success,
     Throttled,
+    TokenUsage,
     Transient,
-    Usage,
 )
 
 AT = EPOCH + 7.0
 MODEL = Model(input_tpm_per_ptu=2_500, output_ratio=4)
-USAGE = Usage(prompt_tokens=100, cached_tokens=20, completion_tokens=10)
+USAGE = TokenUsage(prompt_tokens=100, cached_tokens=20, completion_tokens=10)
 
 
 class Open(PayAsYouGo):
@@ -57,11 +57,13 @@ async def told(
     """The readings that a call's answer makes, and the work that it is taken to have cost."""
     controller = Open()
     gate = Gate(deployment="ptu", controller=controller, clock=VirtualClock())
-    permit = await gate.enter(work=500, patience=Patience(hold_seconds=1, until=1e9))
+    permit = await gate.enter(work=500, limits=WaitLimits(hold_seconds=1, until=1e9))
     assert isinstance(permit, Permit)
     payg = tokens_per_minute is not None
-    lane = Lane(gate=gate, model=TOKENS if payg else MODEL, tokens_per_minute=tokens_per_minute)
-    LaneCall(permit=permit, lane=lane, worker="me").called(result, at=AT)
+    target = GatedDeployment(
+        gate=gate, model=TOKENS if payg else MODEL, tokens_per_minute=tokens_per_minute
+    )
+    GatedCall(permit=permit, target=target, worker="me").called(result, at=AT)
     (used,) = controller.ends
     return controller.told, used
 
@@ -87,7 +89,7 @@ def warnings() -> Iterator[list[logging.LogRecord]]:
 @in_virtual_time
 async def test_an_answer_tells_its_level_and_what_it_cost() -> None:
     (reading,), used = await told(success(utilization=0.4))
-    assert (reading.kind, reading.value, reading.observed_at) == (Kind.LEVEL, 0.4, AT)
+    assert (reading.kind, reading.value, reading.observed_at) == (ReadingKind.LEVEL, 0.4, AT)
     assert (reading.deployment, reading.source) == ("ptu", "me")
     assert reading.span == 7, "the service may have taken it at any time during the call"
     assert used == 80 + 4 * 10
@@ -112,7 +114,7 @@ async def test_what_says_nothing_of_the_level_is_no_reading(result: CallResult) 
 @in_virtual_time
 async def test_a_429_closes_until_it_says() -> None:
     (reading,), used = await told(Throttled(status=429, retry_after_seconds=3, utilization=1.01))
-    assert (reading.kind, reading.until) == (Kind.THROTTLED, AT + 3)
+    assert (reading.kind, reading.until) == (ReadingKind.THROTTLED, AT + 3)
     assert used == 0
 
 
@@ -141,7 +143,7 @@ async def test_a_call_that_azure_spilled_over_is_a_429_in_disguise(
     (reading,), used = await told(
         success(spilled_from="ptu", served_by="payg", utilization=0.2, tokens_left=3)
     )
-    assert (reading.kind, reading.until) == (Kind.THROTTLED, AT + SPILLED_PAUSE_SECONDS)
+    assert (reading.kind, reading.until) == (ReadingKind.THROTTLED, AT + SPILLED_PAUSE_SECONDS)
     assert used == 0
     (warning,) = warnings
     assert "spilloverDeploymentName" in warning.getMessage()
@@ -157,5 +159,5 @@ async def test_pay_as_you_go_tells_what_is_left_of_its_minute(left: int, level: 
     (reading,), used = await told(
         success(tokens_left=left, utilization=0.9), tokens_per_minute=60_000
     )
-    assert (reading.kind, reading.value) == (Kind.LEVEL, level)
+    assert (reading.kind, reading.value) == (ReadingKind.LEVEL, level)
     assert used == 90

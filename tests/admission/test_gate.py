@@ -7,18 +7,18 @@ import pytest
 from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
 from ptu_optimizer.admission.gate import PACE_SECONDS, Gate
 from ptu_optimizer.admission.permits import PERMIT_SECONDS, Permit
-from ptu_optimizer.admission.wait_limits import TURN_PATIENCE_SECONDS, Patience
+from ptu_optimizer.admission.wait_limits import TURN_PATIENCE_SECONDS, WaitLimits
 from ptu_optimizer.capacity.control.controller import Controller
 from ptu_optimizer.capacity.control.verdict import Admit, Verdict, Wait
 from ptu_optimizer.capacity.estimate.belief import Belief
 from ptu_optimizer.capacity.signals.learned import Learned
-from ptu_optimizer.capacity.signals.reading import Kind, Reading
+from ptu_optimizer.capacity.signals.reading import Reading, ReadingKind
 from ptu_optimizer.capacity.signals.signal import Signal
 from ptu_optimizer.capacity.signals.usage import UsageWindow
 from tests.support.controllers import level_controller
 from tests.support.signals import learned
 
-PATIENT = Patience(hold_seconds=30, until=1e6)
+PATIENT = WaitLimits(hold_seconds=30, until=1e6)
 
 
 class Seats:
@@ -38,10 +38,10 @@ class Seats:
         self.asked.append((work, priority))
         if self.seats == 0:
             retry_at = None if self.retry_after is None else now + self.retry_after
-            return Wait("closed for the test", closed=True, retry_at=retry_at)
+            return Wait("closed for the test", blocked=True, retry_at=retry_at)
         if self.taken < self.seats:
             return Admit("open")
-        return Wait("all seats are taken", closed=False, retry_at=None)
+        return Wait("all seats are taken", blocked=False, retry_at=None)
 
     def sent(self, *, now: float, work: float) -> None:
         self.taken += 1
@@ -72,7 +72,7 @@ def gate_of(controller: Controller, *, shared: bool = False) -> Gate:
 
 def reading_of(seats: int) -> Reading:
     return Reading(
-        deployment="ptu", kind=Kind.LEVEL, value=seats / 10, source="x", observed_at=EPOCH
+        deployment="ptu", kind=ReadingKind.LEVEL, value=seats / 10, source="x", observed_at=EPOCH
     )
 
 
@@ -80,7 +80,7 @@ async def enter(
     gate: Gate,
     *,
     work: float = 1.0,
-    patience: Patience = PATIENT,
+    limits: WaitLimits = PATIENT,
     hub: str = "",
     overtakes: bool = False,
     prefix: str | None = None,
@@ -88,7 +88,7 @@ async def enter(
 ) -> Permit:
     passed = await gate.enter(
         work=work,
-        patience=patience,
+        limits=limits,
         hub=hub,
         overtakes=overtakes,
         prefix=prefix,
@@ -153,14 +153,14 @@ async def test_who_waits_passes_at_the_time_that_the_verdict_named() -> None:
 @in_virtual_time
 async def test_a_closed_gate_is_asked_no_more_often_than_it_wants() -> None:
     controller = Seats(0, retry_after=10)
-    await gate_of(controller).enter(work=1, patience=PATIENT)
+    await gate_of(controller).enter(work=1, limits=PATIENT)
     assert len(controller.asked) <= 4
 
 
 @in_virtual_time
 async def test_a_time_to_ask_again_that_is_over_does_not_spin() -> None:
     controller = Seats(0, retry_after=-5)
-    await gate_of(controller).enter(work=1, patience=Patience(hold_seconds=1, until=1e6))
+    await gate_of(controller).enter(work=1, limits=WaitLimits(hold_seconds=1, until=1e6))
     assert len(controller.asked) <= 1_100, "at most once a millisecond"
 
 
@@ -231,7 +231,7 @@ async def test_who_overtakes_passes_before_all_who_do_not_and_keeps_order_among_
 
 @in_virtual_time
 async def test_who_overtakes_still_waits_for_admission() -> None:
-    why = await gate_of(Seats(0)).enter(work=1, patience=PATIENT, overtakes=True)
+    why = await gate_of(Seats(0)).enter(work=1, limits=PATIENT, overtakes=True)
     assert why == "closed for the test"
     assert now() == pytest.approx(30)
 
@@ -241,7 +241,7 @@ async def test_who_overtakes_still_waits_for_admission() -> None:
 
 @in_virtual_time
 async def test_a_closed_gate_is_stood_at_for_the_hold_and_says_why() -> None:
-    why = await gate_of(Seats(0)).enter(work=1, patience=PATIENT)
+    why = await gate_of(Seats(0)).enter(work=1, limits=PATIENT)
     assert why == "closed for the test"
     assert now() == pytest.approx(30)
 
@@ -249,9 +249,9 @@ async def test_a_closed_gate_is_stood_at_for_the_hold_and_says_why() -> None:
 @in_virtual_time
 async def test_a_hold_counts_for_each_who_comes_from_when_they_came() -> None:
     gate = gate_of(Seats(0))
-    first = asyncio.create_task(gate.enter(work=1, patience=PATIENT))
+    first = asyncio.create_task(gate.enter(work=1, limits=PATIENT))
     await asyncio.sleep(20)
-    second = asyncio.create_task(gate.enter(work=1, patience=PATIENT))
+    second = asyncio.create_task(gate.enter(work=1, limits=PATIENT))
     assert isinstance(await first, str)
     assert now() == pytest.approx(30)
     assert isinstance(await second, str)
@@ -262,7 +262,7 @@ async def test_a_hold_counts_for_each_who_comes_from_when_they_came() -> None:
 async def test_a_hold_counts_from_when_the_gate_closed() -> None:
     gate = gate_of(Seats(1))
     holder = await enter(gate)
-    waiting = asyncio.create_task(gate.enter(work=1, patience=PATIENT))
+    waiting = asyncio.create_task(gate.enter(work=1, limits=PATIENT))
     await asyncio.sleep(100)
     gate.observe(reading_of(0))
     assert isinstance(await waiting, str)
@@ -274,7 +274,7 @@ async def test_a_hold_counts_from_when_the_gate_closed() -> None:
 async def test_a_hold_starts_anew_when_the_gate_was_open_in_between() -> None:
     controller = Seats(0, retry_after=None)
     gate = gate_of(controller)
-    waiting = [asyncio.create_task(gate.enter(work=1, patience=PATIENT)) for _ in range(2)]
+    waiting = [asyncio.create_task(gate.enter(work=1, limits=PATIENT)) for _ in range(2)]
     await asyncio.sleep(20)
     gate.observe(reading_of(1))
     await asyncio.sleep(5)
@@ -288,14 +288,14 @@ async def test_a_hold_starts_anew_when_the_gate_was_open_in_between() -> None:
 async def test_at_an_open_gate_one_waits_for_a_seat_until_the_budget_ends() -> None:
     gate = gate_of(Seats(1))
     await enter(gate)
-    why = await gate.enter(work=1, patience=Patience(hold_seconds=30, until=120))
+    why = await gate.enter(work=1, limits=WaitLimits(hold_seconds=30, until=120))
     assert why == "all seats are taken"
     assert now() == pytest.approx(120)
 
 
 @in_virtual_time
 async def test_the_budget_ends_a_hold() -> None:
-    why = await gate_of(Seats(0)).enter(work=1, patience=Patience(hold_seconds=30, until=10))
+    why = await gate_of(Seats(0)).enter(work=1, limits=WaitLimits(hold_seconds=30, until=10))
     assert isinstance(why, str)
     assert now() == pytest.approx(10)
 
@@ -306,7 +306,7 @@ async def test_each_is_let_go_when_its_own_patience_ends() -> None:
     left: list[tuple[float, float]] = []
 
     async def stand(hold: float) -> None:
-        await gate.enter(work=1, patience=Patience(hold_seconds=hold, until=1e6))
+        await gate.enter(work=1, limits=WaitLimits(hold_seconds=hold, until=1e6))
         left.append((hold, now()))
 
     holds = [30.0, 5.0, 12.0, 5.0, 21.0]
@@ -316,7 +316,7 @@ async def test_each_is_let_go_when_its_own_patience_ends() -> None:
 
 @in_virtual_time
 async def test_without_patience_a_closed_gate_answers_at_once() -> None:
-    why = await gate_of(Seats(0)).enter(work=1, patience=Patience(hold_seconds=0, until=1e6))
+    why = await gate_of(Seats(0)).enter(work=1, limits=WaitLimits(hold_seconds=0, until=1e6))
     assert why == "closed for the test"
     assert now() == 0
 
@@ -325,7 +325,7 @@ async def test_without_patience_a_closed_gate_answers_at_once() -> None:
 async def test_who_went_away_takes_no_seat() -> None:
     controller = Seats(0, retry_after=None)
     gate = gate_of(controller)
-    assert isinstance(await gate.enter(work=1, patience=PATIENT), str)
+    assert isinstance(await gate.enter(work=1, limits=PATIENT), str)
     gate.observe(reading_of(1))
     assert gate.in_flight == 0
     await enter(gate)
@@ -382,8 +382,8 @@ async def test_no_seat_is_lost_in_a_crowd_that_comes_goes_and_is_cancelled() -> 
 
     async def one(number: int) -> None:
         await asyncio.sleep(number % 7)
-        patience = Patience(hold_seconds=number % 5, until=now() + number % 11)
-        passed = await gate.enter(work=1, patience=patience, overtakes=number % 3 == 0)
+        limits = WaitLimits(hold_seconds=number % 5, until=now() + number % 11)
+        passed = await gate.enter(work=1, limits=limits, overtakes=number % 3 == 0)
         assert gate.in_flight <= 10
         if isinstance(passed, Permit):
             await asyncio.sleep(number % 4)
@@ -462,7 +462,9 @@ async def test_only_permits_that_are_old_enough_expire() -> None:
 async def test_leaked_reservations_expire_without_over_admitting() -> None:
     """With the controller that runs in production: nothing is given back that was not reserved."""
     gate = gate_of(level_controller())
-    idle = Reading(deployment="ptu", kind=Kind.LEVEL, value=0.0, source="x", observed_at=EPOCH)
+    idle = Reading(
+        deployment="ptu", kind=ReadingKind.LEVEL, value=0.0, source="x", observed_at=EPOCH
+    )
     gate.observe(idle)
     lost = [await enter(gate, work=5) for _ in range(64)]
     waiting = [asyncio.create_task(enter(gate, work=5)) for _ in range(65)]
@@ -472,7 +474,7 @@ async def test_leaked_reservations_expire_without_over_admitting() -> None:
     gate.observe(
         Reading(
             deployment="ptu",
-            kind=Kind.LEVEL,
+            kind=ReadingKind.LEVEL,
             value=0.0,
             source="x",
             observed_at=EPOCH + PERMIT_SECONDS + 1,
@@ -512,7 +514,7 @@ async def test_nobody_passes_before_a_turn_is_given() -> None:
     await settle()
     assert not waiting.done()
     assert gate.verdict(hub="a") == Wait(
-        "which process may send is being agreed", closed=False, retry_at=None
+        "which process may send is being agreed", blocked=False, retry_at=None
     )
     gate.turn("a", ours=True, why="we have it")
     await waiting
@@ -546,7 +548,7 @@ async def test_a_turn_that_is_taken_away_stops_who_waits_and_not_who_passed() ->
     passed.end()
     await settle()
     assert not waiting.done()
-    assert gate.verdict(hub="a") == Wait("worker 2 has the turn", closed=False, retry_at=None)
+    assert gate.verdict(hub="a") == Wait("worker 2 has the turn", blocked=False, retry_at=None)
     gate.turn("a", ours=True, why="we have it again")
     await waiting
 
@@ -616,7 +618,7 @@ async def test_who_overtakes_passes_before_other_hubs_too_if_it_is_its_hubs_turn
 async def test_waiting_for_a_turn_uses_up_neither_the_hold_nor_the_budget() -> None:
     gate = gate_of(Seats(0), shared=True)
     waiting = asyncio.create_task(
-        gate.enter(work=1, hub="a", patience=Patience(hold_seconds=30, until=100))
+        gate.enter(work=1, hub="a", limits=WaitLimits(hold_seconds=30, until=100))
     )
     await asyncio.sleep(1_000)
     assert not waiting.done()
@@ -630,9 +632,9 @@ async def test_the_hold_counts_from_the_turn_even_if_the_gate_was_closed_to_anot
     gate = gate_of(Seats(0), shared=True)
     gate.turn("a", ours=True, why="we have it")
     holding = asyncio.create_task(
-        gate.enter(work=1, hub="a", patience=Patience(hold_seconds=500, until=1e6))
+        gate.enter(work=1, hub="a", limits=WaitLimits(hold_seconds=500, until=1e6))
     )
-    waiting = asyncio.create_task(gate.enter(work=1, hub="b", patience=PATIENT))
+    waiting = asyncio.create_task(gate.enter(work=1, hub="b", limits=PATIENT))
     await asyncio.sleep(200)
     gate.turn("b", ours=True, why="we have it too")
     assert await waiting == "closed for the test"
@@ -647,7 +649,7 @@ async def test_the_budget_is_longer_by_the_wait_for_the_turn() -> None:
     gate.turn("b", ours=True, why="we have it")
     await enter(gate, hub="b")
     waiting = asyncio.create_task(
-        gate.enter(work=1, hub="a", patience=Patience(hold_seconds=30, until=100))
+        gate.enter(work=1, hub="a", limits=WaitLimits(hold_seconds=30, until=100))
     )
     await asyncio.sleep(500)
     gate.turn("a", ours=True, why="we have it")
@@ -659,7 +661,7 @@ async def test_the_budget_is_longer_by_the_wait_for_the_turn() -> None:
 async def test_a_turn_that_was_away_while_the_gate_was_closed_begins_a_hold_anew() -> None:
     gate = gate_of(Seats(0, retry_after=None), shared=True)
     gate.turn("a", ours=True, why="we have it")
-    waiting = asyncio.create_task(gate.enter(work=1, hub="a", patience=PATIENT))
+    waiting = asyncio.create_task(gate.enter(work=1, hub="a", limits=PATIENT))
     await asyncio.sleep(10)
     gate.turn("a", ours=False, why="worker 2 has the turn")
     await asyncio.sleep(490)
@@ -673,11 +675,11 @@ async def test_a_turn_that_was_away_while_the_gate_was_closed_begins_a_hold_anew
 async def test_who_waits_for_a_turn_too_long_hears_who_has_it() -> None:
     gate = gate_of(Seats(1), shared=True)
     gate.turn("a", ours=False, why="worker 2 has the turn")
-    why = await gate.enter(work=1, hub="a", patience=PATIENT)
+    why = await gate.enter(work=1, hub="a", limits=PATIENT)
     assert why == "worker 2 has the turn"
     assert now() == pytest.approx(TURN_PATIENCE_SECONDS)
     why = await gate.enter(
-        work=1, hub="a", patience=Patience(hold_seconds=0, until=1e6, turn_seconds=7)
+        work=1, hub="a", limits=WaitLimits(hold_seconds=0, until=1e6, turn_seconds=7)
     )
     assert why == "worker 2 has the turn"
     assert now() == pytest.approx(TURN_PATIENCE_SECONDS + 7)
@@ -737,10 +739,10 @@ async def test_a_hub_runs_dry_at_the_pace_of_the_last_seconds() -> None:
 async def test_a_hub_that_has_more_behind_does_not_run_dry() -> None:
     gate = gate_of(Seats(1))
     await enter(gate, hub="a")
-    full = asyncio.create_task(gate.enter(work=1, hub="a", patience=PATIENT, more_behind=True))
+    full = asyncio.create_task(gate.enter(work=1, hub="a", limits=PATIENT, more_behind=True))
     await settle()
     assert gate.dry_in("a") == float("inf")
-    last = asyncio.create_task(gate.enter(work=1, hub="a", patience=PATIENT))
+    last = asyncio.create_task(gate.enter(work=1, hub="a", limits=PATIENT))
     await settle()
     assert gate.dry_in("a") == pytest.approx(2 * PACE_SECONDS), "the newest batch was not full"
     for task in (full, last):
@@ -773,7 +775,7 @@ async def test_requests_with_the_same_prefix_pass_together() -> None:
 async def test_admission_is_asked_for_the_work_and_priority_of_who_is_next() -> None:
     controller = Seats(1)
     gate = gate_of(controller)
-    assert isinstance(await gate.enter(work=70, patience=PATIENT, hub="a", priority="high"), Permit)
+    assert isinstance(await gate.enter(work=70, limits=PATIENT, hub="a", priority="high"), Permit)
     assert controller.asked == [(70, "high")]
     assert controller.sends == [70]
 

@@ -10,7 +10,7 @@ import pytest
 from local.virtual_time import VirtualClock, in_virtual_time
 from ptu_optimizer.admission.gate import Gate
 from ptu_optimizer.admission.permits import Permit
-from ptu_optimizer.admission.wait_limits import Patience
+from ptu_optimizer.admission.wait_limits import WaitLimits
 from ptu_optimizer.capacity.control.level_controller import PROBE_SECONDS
 from ptu_optimizer.coordination.exchange import CapacityExchange
 from ptu_optimizer.coordination.send_lease import SHORTEST_TURN_SECONDS
@@ -18,7 +18,7 @@ from ptu_optimizer.ports.hubs import REQUESTS
 from tests.support.controllers import level_controller
 from tests.support.stores import FakeCapacity
 
-PATIENT = Patience(hold_seconds=1e6, until=1e6)
+PATIENT = WaitLimits(hold_seconds=1e6, until=1e6)
 CALL_SECONDS = 0.5
 
 
@@ -50,7 +50,7 @@ async def work(name: str, store: FakeCapacity, deployment: Deployment) -> None:
 
     async def send() -> None:
         while True:
-            permit = await gate.enter(work=100, patience=PATIENT, hub=REQUESTS, more_behind=True)
+            permit = await gate.enter(work=100, limits=PATIENT, hub=REQUESTS, more_behind=True)
             assert isinstance(permit, Permit), permit
             await deployment.call()
             permit.end(used=50, answered=True)

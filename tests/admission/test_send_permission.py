@@ -7,24 +7,24 @@ import asyncio
 import pytest
 
 from local.virtual_time import VirtualClock, in_virtual_time
-from ptu_optimizer.admission.send_permission import Turns
+from ptu_optimizer.admission.send_permission import SendPermissions
 
 
-def turns(*, shared: bool = True) -> Turns:
-    return Turns(clock=VirtualClock(), shared=shared)
+def permissions(*, shared: bool = True) -> SendPermissions:
+    return SendPermissions(clock=VirtualClock(), shared=shared)
 
 
 @pytest.mark.parametrize("shared", [True, False], ids=["shared", "alone"])
 @in_virtual_time
 async def test_without_word_a_turn_is_ours_only_where_nobody_else_could_send(shared: bool) -> None:
-    turn = turns(shared=shared).of("requests")
+    turn = permissions(shared=shared).of("requests")
     assert turn.ours is not shared
     assert turn.why == "which process may send is being agreed"
 
 
 @in_virtual_time
 async def test_a_turn_is_of_one_hub() -> None:
-    made = turns()
+    made = permissions()
     made.set("requests", ours=True, why="", until=60)
     assert made.of("requests").ours
     assert not made.of("requests-later").ours
@@ -32,7 +32,7 @@ async def test_a_turn_is_of_one_hub() -> None:
 
 @in_virtual_time
 async def test_a_turn_knows_since_when_it_is_as_it_is() -> None:
-    made = turns()
+    made = permissions()
     await asyncio.sleep(5)
     made.set("requests", ours=True, why="", until=60)
     await asyncio.sleep(5)
@@ -46,7 +46,7 @@ async def test_a_turn_knows_since_when_it_is_as_it_is() -> None:
 
 @in_virtual_time
 async def test_a_turn_that_nobody_renews_ends_when_it_was_to_end() -> None:
-    made = turns()
+    made = permissions()
     made.set("requests", ours=True, why="", until=10)
     await asyncio.sleep(9.9)
     assert made.of("requests").ours

@@ -10,27 +10,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.virtual_time import in_virtual_time
-from ptu_optimizer.admission.wait_limits import LOOK_SECONDS, TURN_PATIENCE_SECONDS, Patience, Watch
+from ptu_optimizer.admission.wait_limits import (
+    LOOK_SECONDS,
+    TURN_PATIENCE_SECONDS,
+    WaitLimits,
+    Watch,
+)
 
 CAME = 100.0
-PATIENCE = Patience(hold_seconds=30, until=CAME + 90, turn_seconds=600)
+PATIENCE = WaitLimits(hold_seconds=30, until=CAME + 90, turn_seconds=600)
 
 
 def left(
     *,
     now: float,
-    patience: Patience = PATIENCE,
+    limits: WaitLimits = PATIENCE,
     ours: bool = True,
     turn_since: float = 0.0,
-    closed_since: float | None = None,
+    blocked_since: float | None = None,
 ) -> tuple[float, float]:
-    return patience.left(
-        came=CAME, now=now, ours=ours, turn_since=turn_since, closed_since=closed_since
+    return limits.left(
+        came=CAME, now=now, ours=ours, turn_since=turn_since, blocked_since=blocked_since
     )
 
 
 @pytest.mark.parametrize(
-    ("turn_since", "closed_since", "ends"),
+    ("turn_since", "blocked_since", "ends"),
     [
         pytest.param(0.0, None, CAME + 90, id="open: to the end of its batch"),
         pytest.param(0.0, 50.0, CAME + 30, id="closed before it came"),
@@ -41,18 +46,18 @@ def left(
         pytest.param(CAME + 70, CAME + 140, CAME + 160, id="all of it"),
     ],
 )
-def test_when_patience_ends(turn_since: float, closed_since: float | None, ends: float) -> None:
+def test_when_patience_ends(turn_since: float, blocked_since: float | None, ends: float) -> None:
     for now in (CAME, ends - 1.0, ends, ends + 5.0):
-        remaining, _ = left(now=now, turn_since=turn_since, closed_since=closed_since)
+        remaining, _ = left(now=now, turn_since=turn_since, blocked_since=blocked_since)
         assert remaining == pytest.approx(ends - now)
 
 
 def test_without_the_turn_only_the_patience_for_turns_counts() -> None:
-    remaining, look = left(now=CAME + 200, ours=False, closed_since=0.0)
+    remaining, look = left(now=CAME + 200, ours=False, blocked_since=0.0)
     assert remaining == pytest.approx(400)
     assert look == 30, "when the turn comes there is another patience"
-    impatient = Patience(hold_seconds=0, until=CAME + 90)
-    assert left(now=CAME, patience=impatient, ours=False) == (TURN_PATIENCE_SECONDS, LOOK_SECONDS)
+    impatient = WaitLimits(hold_seconds=0, until=CAME + 90)
+    assert left(now=CAME, limits=impatient, ours=False) == (TURN_PATIENCE_SECONDS, LOOK_SECONDS)
 
 
 @given(
@@ -64,15 +69,15 @@ def test_without_the_turn_only_the_patience_for_turns_counts() -> None:
 def test_whenever_the_gate_closes_patience_is_not_over_before_the_next_look(
     hold: float, now: float, turn_since: float, closes: float
 ) -> None:
-    patience = Patience(hold_seconds=hold, until=CAME + 90)
-    remaining, look = left(now=now, patience=patience, turn_since=turn_since)
+    limits = WaitLimits(hold_seconds=hold, until=CAME + 90)
+    remaining, look = left(now=now, limits=limits, turn_since=turn_since)
     if remaining <= 0 or closes > look:
         return
     then, _ = left(
         now=now + look,
-        patience=patience,
+        limits=limits,
         turn_since=turn_since,
-        closed_since=now + closes,
+        blocked_since=now + closes,
     )
     assert then > -1e-6
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from ptu_optimizer.admission.waiting_line import LONGEST_RUN, Line
+from ptu_optimizer.admission.waiting_line import LONGEST_RUN, WaitingLine
 
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
@@ -18,8 +18,8 @@ class Someone:
     gone: bool = False
 
 
-def line_of(*waiting: Someone, ahead: Iterable[Someone] = ()) -> Line[Someone]:
-    line: Line[Someone] = Line()
+def line_of(*waiting: Someone, ahead: Iterable[Someone] = ()) -> WaitingLine[Someone]:
+    line: WaitingLine[Someone] = WaitingLine()
     for one in waiting:
         line.join(one, overtakes=False)
     for one in ahead:
@@ -27,7 +27,7 @@ def line_of(*waiting: Someone, ahead: Iterable[Someone] = ()) -> Line[Someone]:
     return line
 
 
-def pass_one(line: Line[Someone]) -> str:
+def pass_one(line: WaitingLine[Someone]) -> str:
     one = line.first()
     assert one is not None
     one.gone = True
@@ -35,7 +35,7 @@ def pass_one(line: Line[Someone]) -> str:
     return one.name
 
 
-def pass_all(line: Line[Someone]) -> list[str]:
+def pass_all(line: WaitingLine[Someone]) -> list[str]:
     names = []
     while line:
         names.append(pass_one(line))
@@ -180,12 +180,12 @@ def test_prefixes_stay_together_among_more_of_them_than_are_remembered_when_gone
 # --- who is gone is forgotten -------------------------------------------------------------------
 
 
-def _passes(line: Line[Someone], one: Someone) -> None:
+def _passes(line: WaitingLine[Someone], one: Someone) -> None:
     one.gone = True
     line.passed(one)
 
 
-def _leaves(line: Line[Someone], one: Someone) -> None:
+def _leaves(line: WaitingLine[Someone], one: Someone) -> None:
     """It has lost its patience, and the gate looks who is next."""
     one.gone = True
     line.first()
@@ -194,10 +194,10 @@ def _leaves(line: Line[Someone], one: Someone) -> None:
 @pytest.mark.parametrize("goes", [_passes, _leaves], ids=["passes", "leaves"])
 @pytest.mark.parametrize("prefixes", [1, 1_000], ids=["one prefix", "a prefix each"])
 def test_a_line_does_not_remember_who_is_gone(
-    prefixes: int, goes: Callable[[Line[Someone], Someone], None]
+    prefixes: int, goes: Callable[[WaitingLine[Someone], Someone], None]
 ) -> None:
     """A hub may have the same long prefix in every request, for days."""
-    line: Line[Someone] = Line()
+    line: WaitingLine[Someone] = WaitingLine()
     known: weakref.WeakSet[Someone] = weakref.WeakSet()
     for number in range(1_000):
         one = Someone(f"{number}", f"p{number % prefixes}")

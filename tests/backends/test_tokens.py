@@ -13,7 +13,7 @@ from ptu_optimizer.backends.tokens import (
     work_of_length,
 )
 from ptu_optimizer.capacity.work import DEFAULT_MAX_TOKENS, Model
-from ptu_optimizer.ports.model_calls import Usage
+from ptu_optimizer.ports.model_calls import TokenUsage
 
 MODEL = Model(input_tpm_per_ptu=3_000, output_ratio=4)
 
@@ -107,7 +107,7 @@ def learned(estimator: TokenEstimator, *, times: int, prompt_tokens: int) -> flo
         estimator.learn(
             BODY,
             deployment="ptu",
-            usage=Usage(prompt_tokens=prompt_tokens, completion_tokens=1),
+            usage=TokenUsage(prompt_tokens=prompt_tokens, completion_tokens=1),
         )
     return estimator.prompt_tokens(BODY, deployment="ptu")
 

@@ -12,9 +12,9 @@ import pytest
 from local.virtual_time import VirtualClock, in_virtual_time
 from ptu_optimizer.admission.gate import Gate
 from ptu_optimizer.admission.permits import Permit
-from ptu_optimizer.admission.wait_limits import Patience
+from ptu_optimizer.admission.wait_limits import WaitLimits
 from ptu_optimizer.capacity.control.verdict import Admit, Wait
-from ptu_optimizer.capacity.signals.reading import Kind, Reading
+from ptu_optimizer.capacity.signals.reading import Reading, ReadingKind
 from ptu_optimizer.coordination.belief_publisher import INTERVAL_SECONDS
 from ptu_optimizer.coordination.belief_report import BeliefReport
 from ptu_optimizer.coordination.exchange import CapacityExchange
@@ -23,7 +23,7 @@ from ptu_optimizer.ports.hubs import REQUESTS, REQUESTS_SOON
 from tests.support.controllers import level_controller
 from tests.support.stores import FakeCapacity
 
-PATIENT = Patience(hold_seconds=600, until=1e6)
+PATIENT = WaitLimits(hold_seconds=600, until=1e6)
 
 
 class Store(FakeCapacity):
@@ -66,7 +66,7 @@ class Process:
 
     async def send(self, hub: str = REQUESTS, *, seconds: float = 0.0) -> None:
         """Pass the gate, and be under way for so long."""
-        permit = await self.gate.enter(work=10.0, patience=PATIENT, hub=hub)
+        permit = await self.gate.enter(work=10.0, limits=PATIENT, hub=hub)
         assert isinstance(permit, Permit), permit
         await asyncio.sleep(seconds)
         permit.end(used=10.0, answered=True)
@@ -85,7 +85,7 @@ class Process:
         self.gate.observe(
             Reading(
                 deployment="ptu",
-                kind=Kind.LEVEL,
+                kind=ReadingKind.LEVEL,
                 value=level,
                 source="a header",
                 observed_at=self.clock.now(),
@@ -98,7 +98,7 @@ class Process:
         self.gate.observe(
             Reading(
                 deployment="ptu",
-                kind=Kind.THROTTLED,
+                kind=ReadingKind.THROTTLED,
                 value=1.0,
                 source="a 429",
                 observed_at=now,
@@ -146,7 +146,7 @@ async def test_it_tells_of_belief_calls_and_every_hub() -> None:
     assert soon is not None
     assert soon.waiting == 2
     assert isinstance(soon.verdict, Wait)
-    assert soon.verdict.closed
+    assert soon.verdict.blocked
 
 
 @in_virtual_time

@@ -12,7 +12,7 @@ import pytest
 from ptu_optimizer.capacity.control.verdict import Admit, Verdict, Wait
 from ptu_optimizer.capacity.estimate.belief import Belief, Provenance
 from ptu_optimizer.capacity.signals.reading import InvalidReading
-from ptu_optimizer.coordination.belief_report import FRESH_SECONDS, BeliefReport, HubReport
+from ptu_optimizer.coordination.belief_report import REPORT_FRESH_SECONDS, BeliefReport, HubReport
 
 AT = 1_000.0
 HEADER = Provenance(kind="level", source="me", value=0.07, observed_at=AT - 1, weight=1.0)
@@ -48,7 +48,7 @@ def stored(one: BeliefReport) -> Any:
     [
         pytest.param(report(Admit("there is room")), id="admits"),
         pytest.param(
-            report(Wait("full", closed=True, retry_at=AT + 2), Wait("busy", False, None)),
+            report(Wait("full", blocked=True, retry_at=AT + 2), Wait("busy", False, None)),
             id="waits, with and without a time",
         ),
         pytest.param(report(belief=UNKNOWN), id="nothing is known, since ever"),
@@ -75,8 +75,8 @@ def test_each_process_has_one_record_in_the_partition_of_the_deployment() -> Non
     [
         pytest.param(True, 0.0, True, id="just told"),
         pytest.param(True, -3.0, True, id="by a clock that is ahead"),
-        pytest.param(True, FRESH_SECONDS, True, id="at the limit"),
-        pytest.param(True, FRESH_SECONDS + 0.1, False, id="beyond it"),
+        pytest.param(True, REPORT_FRESH_SECONDS, True, id="at the limit"),
+        pytest.param(True, REPORT_FRESH_SECONDS + 0.1, False, id="beyond it"),
         pytest.param(False, 0.0, False, id="its last word"),
     ],
 )

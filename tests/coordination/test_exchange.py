@@ -11,17 +11,17 @@ import pytest
 from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
 from ptu_optimizer.admission.gate import Gate
 from ptu_optimizer.admission.permits import Permit
-from ptu_optimizer.admission.wait_limits import Patience
+from ptu_optimizer.admission.wait_limits import WaitLimits
 from ptu_optimizer.capacity.signals.minute import Minute
-from ptu_optimizer.capacity.signals.reading import Kind, Reading
-from ptu_optimizer.capacity.signals.usage import Usage
+from ptu_optimizer.capacity.signals.reading import Reading, ReadingKind
+from ptu_optimizer.capacity.signals.usage import UsageWindows
 from ptu_optimizer.coordination.exchange import FOLLOWER_INTERVALS, CapacityExchange
 from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.hubs import REQUESTS
 from tests.support.controllers import Paced
 from tests.support.stores import FakeCapacity
 
-PATIENT = Patience(hold_seconds=1e6, until=1e6)
+PATIENT = WaitLimits(hold_seconds=1e6, until=1e6)
 INTERVAL = 0.25
 
 
@@ -74,7 +74,7 @@ class Process:
         self.gate.told(
             Reading(
                 deployment=self.gate.deployment,
-                kind=Kind.LEVEL,
+                kind=ReadingKind.LEVEL,
                 value=value,
                 source=self.name,
                 observed_at=self.clock.now(),
@@ -103,7 +103,7 @@ class Process:
 
     @staticmethod
     async def _call(gate: Gate) -> None:
-        permit = await gate.enter(work=10.0, patience=PATIENT, hub=REQUESTS)
+        permit = await gate.enter(work=10.0, limits=PATIENT, hub=REQUESTS)
         assert isinstance(permit, Permit), permit
         try:
             await asyncio.sleep(1e6)
@@ -150,7 +150,7 @@ async def test_a_call_of_one_process_is_known_to_who_has_the_turn() -> None:
         await one.clock.sleep(2)
     async with other.sending():
         await other.clock.sleep(5)
-    told = [signal for signal in other.heard() if isinstance(signal, Usage)]
+    told = [signal for signal in other.heard() if isinstance(signal, UsageWindows)]
     assert {usage.source for usage in told} == {"one"}
     assert sum(window.reserved for usage in told for window in usage.windows) == 10.0
 
@@ -252,7 +252,7 @@ async def test_who_wants_a_turn_does_not_wait_for_the_next_look() -> None:
     async with one.exchange.active():
         await one.clock.sleep(0.1)
         began = one.clock.monotonic()
-        assert isinstance(await one.gate.enter(work=1, patience=PATIENT, hub=REQUESTS), Permit)
+        assert isinstance(await one.gate.enter(work=1, limits=PATIENT, hub=REQUESTS), Permit)
         assert one.clock.monotonic() == pytest.approx(began, abs=0.05)
 
 
@@ -322,7 +322,7 @@ async def test_a_record_that_makes_no_sense_does_not_stop_the_others(
 ) -> None:
     store = Store()
     good = Reading(
-        deployment="ptu", kind=Kind.LEVEL, value=0.3, source="other", observed_at=EPOCH
+        deployment="ptu", kind=ReadingKind.LEVEL, value=0.3, source="other", observed_at=EPOCH
     ).record(record_id="z", ttl_seconds=600)
     await store.write({**good, "id": "a", **change})
     await store.write(good)

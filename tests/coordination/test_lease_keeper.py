@@ -12,9 +12,9 @@ import pytest
 from local.virtual_time import VirtualClock, in_virtual_time
 from ptu_optimizer.admission.gate import Gate
 from ptu_optimizer.admission.permits import Permit
-from ptu_optimizer.admission.wait_limits import Patience
+from ptu_optimizer.admission.wait_limits import WaitLimits
 from ptu_optimizer.coordination.exchange import FOLLOWER_INTERVALS, CapacityExchange
-from ptu_optimizer.coordination.lease_keeper import Leadership
+from ptu_optimizer.coordination.lease_keeper import LeaseKeeper
 from ptu_optimizer.coordination.send_lease import (
     LEASE_SECONDS,
     LONGEST_TURN_SECONDS,
@@ -29,7 +29,7 @@ from ptu_optimizer.ports.hubs import REQUESTS, REQUESTS_LATER, REQUESTS_SOON
 from tests.support.controllers import Paced
 from tests.support.stores import FakeCapacity
 
-PATIENT = Patience(hold_seconds=1e6, until=1e6)
+PATIENT = WaitLimits(hold_seconds=1e6, until=1e6)
 INTERVAL = 0.25
 READ_SECONDS = FOLLOWER_INTERVALS * INTERVAL
 """How often who has not the turn looks."""
@@ -115,13 +115,13 @@ class Process:
             await self._send(hub, more_behind=True)
 
     async def _send(self, hub: str, *, more_behind: bool = False) -> None:
-        permit = await self.gate.enter(work=1.0, patience=PATIENT, hub=hub, more_behind=more_behind)
+        permit = await self.gate.enter(work=1.0, limits=PATIENT, hub=hub, more_behind=more_behind)
         assert isinstance(permit, Permit), permit
         self._calls.append(Call(self.clock.monotonic(), self.name, hub))
         permit.end(used=1.0, answered=True)
 
 
-def turns(calls: list[Call]) -> list[tuple[str, float, float]]:
+def permissions(calls: list[Call]) -> list[tuple[str, float, float]]:
     """Who sent, from when and until when. If two sent at once, each of them comes up again and
     again."""
     return [
@@ -134,7 +134,7 @@ def turns(calls: list[Call]) -> list[tuple[str, float, float]]:
 
 def gaps(calls: list[Call]) -> list[float]:
     """From the last call of each turn to the first of the next."""
-    found = turns(calls)
+    found = permissions(calls)
     return [after[1] - before[2] for before, after in itertools.pairwise(found)]
 
 
@@ -153,7 +153,7 @@ async def test_one_process_sends_at_a_time_and_all_come_to_their_turn(visible_af
     for process in processes:
         process.start()
     await asyncio.sleep(3 * LONGEST_TURN_SECONDS)
-    found = turns(calls)
+    found = permissions(calls)
     assert len(found) == 3
     assert {name for name, _, _ in found} == {"p0", "p1", "p2"}
 
@@ -189,7 +189,7 @@ async def test_a_holder_that_runs_dry_hands_over_in_time() -> None:
     await asyncio.sleep(1)
     other.start()
     await asyncio.sleep(45)
-    assert [name for name, _, _ in turns(calls)][:2] == ["one", "other"]
+    assert [name for name, _, _ in permissions(calls)][:2] == ["one", "other"]
     assert by(calls, other)[0] == pytest.approx(30, abs=2)
     assert gaps(calls)[0] <= 1.0
 
@@ -234,11 +234,11 @@ async def test_a_holder_that_cannot_renew_stops_before_another_begins() -> None:
     await asyncio.sleep(20)
     one.reach.cut = True
     await asyncio.sleep(30)
-    assert [name for name, _, _ in turns(calls)] == ["one", "other"]
+    assert [name for name, _, _ in permissions(calls)] == ["one", "other"]
     assert gaps(calls)[0] >= SAFETY_SECONDS - INTERVAL
     one.reach.cut = False
     await asyncio.sleep(30)
-    assert [name for name, _, _ in turns(calls)] == ["one", "other"], "it has lost its turn"
+    assert [name for name, _, _ in permissions(calls)] == ["one", "other"], "it has lost its turn"
 
 
 @in_virtual_time
@@ -280,15 +280,15 @@ async def test_a_lease_whose_record_has_died_in_idleness_is_made_anew() -> None:
 @in_virtual_time
 async def test_a_process_that_knows_a_vanished_lease_makes_a_new_one() -> None:
     store, gate = FakeCapacity(), waiting_gate()
-    leadership = Leadership(gate=gate, store=store, clock=VirtualClock(), worker="one")
+    lease_keeper = LeaseKeeper(gate=gate, store=store, clock=VirtualClock(), worker="one")
     await asyncio.sleep(0)
-    await leadership.step()
+    await lease_keeper.step()
     del store.records[LEASE_ID]
     for _ in range(RECORD_TTL_SECONDS):
         await asyncio.sleep(2)
-        await leadership.step()
+        await lease_keeper.step()
     assert store.records[LEASE_ID]["holder"] == "one"
-    assert leadership.leads
+    assert lease_keeper.leads
 
 
 # --- which hub goes first, and who speaks -------------------------------------------------------
@@ -332,24 +332,24 @@ def waiting_gate(*hubs: str) -> Gate:
     gate = Gate(deployment="ptu", controller=Paced(1e9), clock=VirtualClock(), shared=True)
     for hub in hubs or (REQUESTS,):
         for _ in range(2):
-            entering = asyncio.ensure_future(gate.enter(work=1.0, patience=PATIENT, hub=hub))
+            entering = asyncio.ensure_future(gate.enter(work=1.0, limits=PATIENT, hub=hub))
             _WAITING.add(entering)  # a loop keeps no task alive
             entering.add_done_callback(_WAITING.discard)
     return gate
 
 
-async def read_and_step(leadership: Leadership, store: FakeCapacity) -> None:
+async def read_and_step(lease_keeper: LeaseKeeper, store: FakeCapacity) -> None:
     for record in await store.changed("ptu", since=0.0):
-        leadership.take(record)
-    await leadership.step()
+        lease_keeper.take(record)
+    await lease_keeper.step()
 
 
 @in_virtual_time
 async def test_who_sends_the_bulk_speaks_and_else_who_sends_at_all() -> None:
     store, clock = FakeCapacity(), VirtualClock()
-    bulk = Leadership(gate=waiting_gate(REQUESTS), store=store, clock=clock, worker="bulk")
-    soon = Leadership(gate=waiting_gate(REQUESTS_SOON), store=store, clock=clock, worker="soon")
-    idle = Leadership(gate=waiting_gate(REQUESTS), store=store, clock=clock, worker="idle")
+    bulk = LeaseKeeper(gate=waiting_gate(REQUESTS), store=store, clock=clock, worker="bulk")
+    soon = LeaseKeeper(gate=waiting_gate(REQUESTS_SOON), store=store, clock=clock, worker="soon")
+    idle = LeaseKeeper(gate=waiting_gate(REQUESTS), store=store, clock=clock, worker="idle")
     await asyncio.sleep(0)
 
     everybody = (bulk, soon, idle)
@@ -369,8 +369,8 @@ async def test_who_sends_the_bulk_speaks_and_else_who_sends_at_all() -> None:
 @in_virtual_time
 async def test_who_gave_the_bulk_up_does_not_speak() -> None:
     store, clock = FakeCapacity(), VirtualClock()
-    bulk = Leadership(gate=waiting_gate(REQUESTS), store=store, clock=clock, worker="bulk")
-    soon = Leadership(gate=waiting_gate(REQUESTS_SOON), store=store, clock=clock, worker="soon")
+    bulk = LeaseKeeper(gate=waiting_gate(REQUESTS), store=store, clock=clock, worker="bulk")
+    soon = LeaseKeeper(gate=waiting_gate(REQUESTS_SOON), store=store, clock=clock, worker="soon")
     await asyncio.sleep(0)
     await read_and_step(bulk, store)
     await read_and_step(soon, store)

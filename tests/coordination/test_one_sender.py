@@ -14,7 +14,7 @@ import pytest
 
 from local.virtual_time import VirtualClock, in_virtual_time, run_virtually
 from ptu_optimizer.admission.gate import Gate
-from ptu_optimizer.admission.wait_limits import Patience
+from ptu_optimizer.admission.wait_limits import WaitLimits
 from ptu_optimizer.coordination.exchange import CapacityExchange
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.ports.documents import JsonObject
@@ -27,7 +27,7 @@ SECONDS = 300.0
 GRAIN_SECONDS = 0.05
 """How often it is looked who may send."""
 
-PATIENT = Patience(hold_seconds=1e6, until=1e6)
+PATIENT = WaitLimits(hold_seconds=1e6, until=1e6)
 
 
 class Way:
@@ -110,7 +110,7 @@ class Worker:
                 await self._send()
 
     async def _send(self) -> None:
-        permit = await self.gate.enter(work=1.0, patience=PATIENT, hub=REQUESTS)
+        permit = await self.gate.enter(work=1.0, limits=PATIENT, hub=REQUESTS)
         assert not isinstance(permit, str), permit
         permit.end(used=1.0, answered=True)
 

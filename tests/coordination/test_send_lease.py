@@ -17,12 +17,12 @@ from ptu_optimizer.coordination.send_lease import (
     SAFETY_SECONDS,
     Candidate,
     Keep,
-    Lease,
+    LeaseStep,
     Seen,
-    Step,
+    SendLease,
     Write,
     may_send_until,
-    next_step,
+    next_lease_step,
 )
 from tests.support.signals import NOW
 
@@ -34,8 +34,8 @@ LONG_AGO = 1e5
 """Longer than any turn lasts."""
 
 
-def lease(holder: str = YOU, **changes: Any) -> Lease:
-    return Lease(
+def lease(holder: str = YOU, **changes: Any) -> SendLease:
+    return SendLease(
         **{
             "deployment": "ptu",
             "hub": "requests",
@@ -48,7 +48,7 @@ def lease(holder: str = YOU, **changes: Any) -> Lease:
     )
 
 
-def seen(one: Lease | None, *, age: float = 0.0, renewed: float = 0.0) -> Seen:
+def seen(one: SendLease | None, *, age: float = 0.0, renewed: float = 0.0) -> Seen:
     """A lease first seen `age` ago; if it is ours, written so many seconds ago."""
     ours = one is not None and one.holder == ME
     return Seen(
@@ -65,8 +65,8 @@ def step(
     waiting: int = 5,
     dry_in: float = 1e9,
     candidates: tuple[Candidate, ...] = (),
-) -> Step:
-    return next_step(
+) -> LeaseStep:
+    return next_lease_step(
         state,
         me=ME,
         deployment="ptu",
@@ -83,7 +83,7 @@ def candidate(worker: str, *, since: float = 0.0, heard: float = 1.0) -> Candida
     return Candidate(worker=worker, since=NOW - since, heard_at=MONOTONIC - heard)
 
 
-def written(taken: Step) -> Lease:
+def written(taken: LeaseStep) -> SendLease:
     assert isinstance(taken, Write), taken
     return taken.lease
 
@@ -101,7 +101,7 @@ def written(taken: Step) -> Lease:
 )
 def test_a_lease_survives_its_record(**parts: Any) -> None:
     one = lease(**parts)
-    assert Lease.from_record({**one.record(), "_etag": "x", "_ts": 1}) == one
+    assert SendLease.from_record({**one.record(), "_etag": "x", "_ts": 1}) == one
 
 
 def test_a_hub_has_one_lease_for_each_deployment() -> None:
@@ -118,7 +118,7 @@ def test_a_record_that_lacks_a_part_is_refused(lost: str) -> None:
     record = lease().record()
     del record[lost]
     with pytest.raises(KeyError, match=lost):
-        Lease.from_record(record)
+        SendLease.from_record(record)
 
 
 # --- who may send ---------------------------------------------------------------------------------

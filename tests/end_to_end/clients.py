@@ -14,7 +14,7 @@ from azure.eventhub.aio import EventHubProducerClient
 
 from local.system import LocalSystem
 from ptu_optimizer.requests.ids import slice_of_request
-from ptu_optimizer.requests.ledger.slots import Kind, is_slot
+from ptu_optimizer.requests.ledger.slots import SlotKind, is_slot
 from tests.support.polling import eventually
 
 FINAL = frozenset({"succeeded", "failed", "expired", "cancelled"})
@@ -189,7 +189,7 @@ class Store:
         found = dict.fromkeys(request_ids, 0)
         for partition in {slice_of_request(request_id) for request_id in request_ids}:
             for record in await self.records("requests", partition):
-                if is_slot(record) and Kind(record["kind"]).is_outcome:
+                if is_slot(record) and SlotKind(record["kind"]).is_outcome:
                     found[record["request_id"]] += 1
         return found
 

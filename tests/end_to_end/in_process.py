@@ -26,7 +26,7 @@ from ptu_optimizer.requests.dispatch.invocation import Report
 from ptu_optimizer.requests.envelope import RequestEvent, first_event
 from ptu_optimizer.requests.ids import IdMint, slice_of_request
 from ptu_optimizer.requests.item import Item
-from ptu_optimizer.requests.ledger.slots import Kind, is_slot
+from ptu_optimizer.requests.ledger.slots import SlotKind, is_slot
 from ptu_optimizer.services import AzureServices
 from ptu_optimizer.settings import Settings, load_settings
 from tests.end_to_end.clients import chat
@@ -134,7 +134,7 @@ class Bench:
     async def outcomes(self, request_ids: Sequence[str]) -> list[str]:
         """The kinds of all outcomes in the ledger."""
         records = filter(is_slot, await self.records(request_ids))
-        return [each["kind"] for each in records if Kind(each["kind"]).is_outcome]
+        return [each["kind"] for each in records if SlotKind(each["kind"]).is_outcome]
 
     @property
     def paid(self) -> tuple[int, int]:

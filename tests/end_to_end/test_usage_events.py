@@ -10,7 +10,7 @@ import pytest
 from azure.eventhub.aio import EventHubProducerClient
 
 from examples.usage_events import UsageSender
-from ptu_optimizer.capacity.signals.usage import Usage
+from ptu_optimizer.capacity.signals.usage import UsageWindows
 from ptu_optimizer.capacity.signals.usage_events import MAX_AGE_SECONDS
 from ptu_optimizer.feeds.usage_feed import USAGE_TTL_SECONDS
 from ptu_optimizer.ports.hubs import USAGE
@@ -24,24 +24,24 @@ RATIO = 4
 """Of gpt-4.1, the model of every deployment here."""
 
 
-async def usages(system: System, deployment: str) -> list[Usage]:
+async def usages(system: System, deployment: str) -> list[UsageWindows]:
     """What is known of a deployment's interactive calls."""
     records = await system.store.records("capacity", deployment)
     return [
-        Usage.from_record(record)
+        UsageWindows.from_record(record)
         for record in records
         if record["type"] == "usage" and not record["ours"]
     ]
 
 
-def total(found: list[Usage], part: str) -> float:
+def total(found: list[UsageWindows], part: str) -> float:
     return sum(float(getattr(window, part)) for usage in found for window in usage.windows)
 
 
-async def seen(system: System, deployment: str, *, calls: int) -> list[Usage]:
+async def seen(system: System, deployment: str, *, calls: int) -> list[UsageWindows]:
     """All of it, once so many calls have started."""
 
-    async def look() -> list[Usage] | None:
+    async def look() -> list[UsageWindows] | None:
         found = await usages(system, deployment)
         return found if total(found, "calls") >= calls else None
 

@@ -8,7 +8,7 @@ import pytest
 
 from ptu_optimizer.capacity.signals.minute import Minute
 from ptu_optimizer.errors import DependencyUnavailable
-from ptu_optimizer.feeds.metric_minutes import MINUTE_TTL_SECONDS, MinuteReader
+from ptu_optimizer.feeds.metric_minutes import MINUTE_TTL_SECONDS, MetricMinutes
 
 
 class Monitor:
@@ -33,7 +33,7 @@ class Told:
 
     def __init__(self) -> None:
         self.monitor = Monitor()
-        self.reader = MinuteReader(monitor=self.monitor)
+        self.reader = MetricMinutes(monitor=self.monitor)
 
     async def __call__(self, *minutes: Minute) -> list[Minute]:
         self.monitor.told = list(minutes)

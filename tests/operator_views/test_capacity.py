@@ -18,10 +18,10 @@ from ptu_optimizer.capacity.signals.alert import Alert
 from ptu_optimizer.capacity.signals.alert_schema import Condition
 from ptu_optimizer.capacity.signals.learned import Learned
 from ptu_optimizer.capacity.signals.minute import Minute
-from ptu_optimizer.capacity.signals.reading import Kind, Reading
-from ptu_optimizer.capacity.signals.usage import Usage, UsageWindow
-from ptu_optimizer.coordination.belief_report import FRESH_SECONDS, BeliefReport, HubReport
-from ptu_optimizer.coordination.send_lease import LEASE_SECONDS, Lease
+from ptu_optimizer.capacity.signals.reading import Reading, ReadingKind
+from ptu_optimizer.capacity.signals.usage import UsageWindow, UsageWindows
+from ptu_optimizer.coordination.belief_report import REPORT_FRESH_SECONDS, BeliefReport, HubReport
+from ptu_optimizer.coordination.send_lease import LEASE_SECONDS, SendLease
 from ptu_optimizer.errors import AppError
 from ptu_optimizer.operator_views.capacity import (
     SIGNALS,
@@ -74,9 +74,9 @@ def report(
     )
 
 
-def lease(holder: str = "host-1", *, hub: str = REQUESTS, **changes: Any) -> Lease:
+def lease(holder: str = "host-1", *, hub: str = REQUESTS, **changes: Any) -> SendLease:
     values: dict[str, Any] = {"waiting": 9, "successor": "", "handover_at": 0.0, **changes}
-    return Lease(deployment="ptu", hub=hub, holder=holder, serial=4, since=EPOCH - 30, **values)
+    return SendLease(deployment="ptu", hub=hub, holder=holder, serial=4, since=EPOCH - 30, **values)
 
 
 def alert(rule: str = "ptu-is-full", **changes: Any) -> Alert:
@@ -122,7 +122,7 @@ def events(load: float, *, seconds: float = 30.0) -> list[JsonObject]:
     first = 2 * (EPOCH - seconds - 2)
     return [
         {
-            **Usage(
+            **UsageWindows(
                 deployment="ptu",
                 record_id=f"usage:0:{number}",
                 source="usage:0",
@@ -172,15 +172,15 @@ def view_of(store: FakeCapacity) -> CapacityView:
     )
 
 
-async def shown(*records: JsonObject | BeliefReport | Lease | Alert | Learned) -> JsonObject:
+async def shown(*records: JsonObject | BeliefReport | SendLease | Alert | Learned) -> JsonObject:
     return await view_of(Store(*map(stored, records))).one("ptu")
 
 
-def stored(one: JsonObject | BeliefReport | Lease | Alert | Learned) -> JsonObject:
+def stored(one: JsonObject | BeliefReport | SendLease | Alert | Learned) -> JsonObject:
     match one:
         case BeliefReport() | Alert():
             return one.record(ttl_seconds=60)
-        case Lease():
+        case SendLease():
             return {**one.record(), "_ts": int(EPOCH) - 2}
         case Learned():
             return one.record(record_id="learned", ttl_seconds=60)
@@ -237,8 +237,8 @@ async def test_of_several_words_the_newest_counts() -> None:
 @pytest.mark.parametrize(
     ("word", "dispatching"),
     [
-        pytest.param(report(age=FRESH_SECONDS), True, id="just fresh"),
-        pytest.param(report(age=FRESH_SECONDS + 0.5), False, id="too old: it was lost"),
+        pytest.param(report(age=REPORT_FRESH_SECONDS), True, id="just fresh"),
+        pytest.param(report(age=REPORT_FRESH_SECONDS + 0.5), False, id="too old: it was lost"),
         pytest.param(report(age=0.5, dispatching=False), False, id="taken back"),
     ],
 )
@@ -261,8 +261,8 @@ async def test_signals_are_read_only_while_nothing_dispatches() -> None:
 
 @in_virtual_time
 async def test_each_hub_has_the_verdict_of_who_has_its_turn() -> None:
-    not_ours = Wait("another process has the turn to send", closed=False, retry_at=None)
-    full = Wait("the deployment answered 429", closed=True, retry_at=EPOCH + 4)
+    not_ours = Wait("another process has the turn to send", blocked=False, retry_at=None)
+    full = Wait("the deployment answered 429", blocked=True, retry_at=EPOCH + 4)
     found = await shown(
         report("host-1", age=3, requests=full, requests_soon=not_ours),
         report("host-2", age=1, requests=not_ours, requests_soon=ROOM),
@@ -311,7 +311,7 @@ async def test_of_nothing_nothing_is_made_up() -> None:
 @in_virtual_time
 async def test_the_records_alone_make_a_belief() -> None:
     header = Reading(
-        deployment="ptu", kind=Kind.LEVEL, value=0.1, source="host-1", observed_at=EPOCH - 40
+        deployment="ptu", kind=ReadingKind.LEVEL, value=0.1, source="host-1", observed_at=EPOCH - 40
     )
     minute = Minute(deployment="ptu", ends_at=EPOCH - 100, utilization=0.5)
     found = await shown(
@@ -341,7 +341,7 @@ async def test_the_records_alone_make_a_belief() -> None:
             [
                 Reading(
                     deployment="ptu",
-                    kind=Kind.THROTTLED,
+                    kind=ReadingKind.THROTTLED,
                     value=1.0,
                     source="host-1",
                     observed_at=EPOCH - 1,

@@ -14,9 +14,9 @@ from ptu_optimizer.capacity.signals.alert import Alert
 from ptu_optimizer.capacity.signals.alert_schema import Condition
 from ptu_optimizer.capacity.signals.learned import Learned
 from ptu_optimizer.capacity.signals.minute import Minute
-from ptu_optimizer.capacity.signals.reading import Kind, Reading
+from ptu_optimizer.capacity.signals.reading import Reading, ReadingKind
 from ptu_optimizer.capacity.signals.signal import Signal
-from ptu_optimizer.capacity.signals.usage import Usage, UsageWindow
+from ptu_optimizer.capacity.signals.usage import UsageWindow, UsageWindows
 from ptu_optimizer.coordination.records import Recorded
 from ptu_optimizer.operator_views.replay import replay
 from tests.support.controllers import RATE, level_controller
@@ -36,14 +36,14 @@ def asked(controller: LevelController, now: float = NOW) -> Verdict:
 
 def level(value: float, *, age: float, source: str = "other") -> Reading:
     return Reading(
-        deployment="ptu", kind=Kind.LEVEL, value=value, source=source, observed_at=NOW - age
+        deployment="ptu", kind=ReadingKind.LEVEL, value=value, source=source, observed_at=NOW - age
     )
 
 
 def throttled(*, age: float, until: float) -> Reading:
     return Reading(
         deployment="ptu",
-        kind=Kind.THROTTLED,
+        kind=ReadingKind.THROTTLED,
         value=1.0,
         source="other",
         observed_at=NOW - age,
@@ -72,7 +72,7 @@ def events(load: float, *, late: float = 2.0, seconds: float = 60.0) -> list[Rec
     work = load * RATE / 2
     return [
         Recorded(
-            Usage(
+            UsageWindows(
                 deployment="ptu",
                 record_id=f"usage:0:{number}",
                 source="usage:0",
@@ -160,7 +160,7 @@ def test_events_that_fill_the_deployment_close_the_gate() -> None:
     replay(controller, events(2.0, seconds=20), now=NOW)
     verdict = asked(controller)
     assert isinstance(verdict, Wait)
-    assert verdict.closed
+    assert verdict.blocked
 
 
 def test_without_events_minutes_are_what_the_belief_rests_on() -> None:
@@ -191,7 +191,7 @@ def test_what_our_calls_used_is_not_taken_for_the_others() -> None:
 def test_what_closes_the_gate_closes_it(signals: list[Signal], says: str) -> None:
     verdict = asked(played(*signals))
     assert isinstance(verdict, Wait)
-    assert verdict.closed
+    assert verdict.blocked
     assert says in verdict.why
 
 

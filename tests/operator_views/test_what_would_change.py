@@ -12,7 +12,7 @@ from ptu_optimizer.capacity.estimate.belief import Basis, Belief, Provenance
 from ptu_optimizer.capacity.signals.alert import Alert
 from ptu_optimizer.capacity.signals.alert_schema import Condition
 from ptu_optimizer.coordination.belief_report import BeliefReport, HubReport
-from ptu_optimizer.coordination.send_lease import Lease
+from ptu_optimizer.coordination.send_lease import SendLease
 from ptu_optimizer.operator_views.what_would_change import Terms, what_would_change
 
 NOW = 1_000.0
@@ -51,7 +51,7 @@ def said(
     *verdicts: Verdict,
     in_flight: int = 3,
     dispatching: bool = True,
-    leases: Sequence[Lease] = (),
+    leases: Sequence[SendLease] = (),
     alerts: Sequence[Alert] = (),
     terms: Terms = TERMS,
 ) -> list[str]:
@@ -94,8 +94,8 @@ def alert(rule: str) -> Alert:
     )
 
 
-def lease(*, successor: str = "", handover_at: float = 0.0) -> Lease:
-    return Lease(
+def lease(*, successor: str = "", handover_at: float = 0.0) -> SendLease:
+    return SendLease(
         deployment="ptu",
         hub="requests",
         holder="me",
@@ -165,12 +165,12 @@ def test_the_newest_of_a_kind_counts() -> None:
     ("verdict", "first"),
     [
         pytest.param(
-            Wait("429", closed=True, retry_at=NOW + 5),
+            Wait("429", blocked=True, retry_at=NOW + 5),
             "at <1005>, when the next call is looked at again",
             id="a time to come",
         ),
         pytest.param(
-            Wait("level", closed=False, retry_at=NOW - 1),
+            Wait("level", blocked=False, retry_at=NOW - 1),
             "at any moment: the next call is looked at again all the time",
             id="a time that has come since it was told",
         ),
@@ -180,13 +180,13 @@ def test_the_time_of_a_verdict_is_named(verdict: Wait, first: str) -> None:
     assert said(BY_HEADER, verdict)[0] == first
 
 
-@pytest.mark.parametrize("verdict", [ROOM, Wait("another's turn", closed=False, retry_at=None)])
+@pytest.mark.parametrize("verdict", [ROOM, Wait("another's turn", blocked=False, retry_at=None)])
 def test_a_verdict_without_a_time_names_none(verdict: Verdict) -> None:
     assert not any(sentence.startswith("at ") for sentence in said(BY_HEADER, verdict))
 
 
 def test_what_holds_for_several_hubs_is_said_once() -> None:
-    closed = Wait("429", closed=True, retry_at=NOW + 5)
+    closed = Wait("429", blocked=True, retry_at=NOW + 5)
     sentences = said(BY_HEADER, closed, closed)
     assert len(sentences) == len(set(sentences))
 
@@ -268,7 +268,7 @@ def test_alerts_are_named_with_the_time_at_which_they_expire() -> None:
         pytest.param(lease(successor="next", handover_at=NOW - 3), False, id="over"),
     ],
 )
-def test_a_handover_is_named_while_it_is_ahead(held: Lease, is_named: bool) -> None:
+def test_a_handover_is_named_while_it_is_ahead(held: SendLease, is_named: bool) -> None:
     sentence = "the turn of hub requests, which passes to next at <1003>"
     assert (sentence in said(leases=[held])) is is_named
 

@@ -12,8 +12,8 @@ from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.requests.bodies import (
     INLINE_GROUP_BYTES,
     INLINE_ITEM_BYTES,
+    Bodies,
     InputMissing,
-    Inputs,
     inputs_blob,
     pack,
 )
@@ -85,7 +85,7 @@ async def test_a_small_body_is_read_from_its_event_alone() -> None:
     blobs = FakeBlobs(away=True)
     group = group_of(1)
     event = event_of(group, 0, item("short"), inline=True)
-    assert await Inputs(blobs=blobs).body(event, group) == item("short").body
+    assert await Bodies(blobs=blobs).body(event, group) == item("short").body
 
 
 async def test_a_large_body_is_read_from_its_place_in_the_blob() -> None:
@@ -94,7 +94,7 @@ async def test_a_large_body_is_read_from_its_place_in_the_blob() -> None:
     blobs = FakeBlobs({inputs_blob(group.text): packed.blob})
     for index, one in enumerate(items):
         event = event_of(group, index, one, inline=False, blob=packed.ranges[index])
-        assert await Inputs(blobs=blobs).body(event, group) == one.body
+        assert await Bodies(blobs=blobs).body(event, group) == one.body
 
 
 @pytest.mark.parametrize("carries_place", [True, False], ids=["blob gone", "no place either"])
@@ -103,7 +103,7 @@ async def test_an_input_that_is_nowhere_is_missing(carries_place: bool) -> None:
     place = packed.ranges[0] if carries_place else None
     event = event_of(group, 0, item("x"), inline=False, blob=place)
     with pytest.raises(InputMissing):
-        await Inputs(blobs=FakeBlobs()).body(event, group)
+        await Bodies(blobs=FakeBlobs()).body(event, group)
 
 
 @pytest.mark.parametrize(
@@ -116,20 +116,20 @@ async def test_an_input_that_cannot_be_read_is_missing_and_not_retried_for_ever(
     blobs = FakeBlobs({inputs_blob(group.text): content})
     event = event_of(group, 0, item("x"), inline=False, blob=packed.ranges[0])
     with pytest.raises(InputMissing):
-        await Inputs(blobs=blobs).body(event, group)
+        await Bodies(blobs=blobs).body(event, group)
 
 
 async def test_a_blob_store_that_is_away_is_no_missing_input() -> None:
     packed, group = pack([item("x")]), group_of(1)
     event = event_of(group, 0, item("x"), inline=False, blob=packed.ranges[0])
     with pytest.raises(DependencyUnavailable):
-        await Inputs(blobs=FakeBlobs(away=True)).body(event, group)
+        await Bodies(blobs=FakeBlobs(away=True)).body(event, group)
 
 
 async def test_the_sweep_gets_every_item_of_a_group_record() -> None:
     items = [item("first", custom_id="a"), item("second")]
     record = {"in_blob": False, "items": [one.record() for one in items]}
-    found = await Inputs(blobs=FakeBlobs(away=True)).all_items(group_of(2), record)
+    found = await Bodies(blobs=FakeBlobs(away=True)).all_items(group_of(2), record)
     assert found.lines == pack(items).lines
     assert found.ranges == pack(items).ranges
 
@@ -138,10 +138,10 @@ async def test_the_sweep_gets_every_item_of_a_blob() -> None:
     items = [item("first\nwith a line break"), item_of_size(INLINE_ITEM_BYTES + 1)]
     packed, group = pack(items), group_of(2)
     blobs = FakeBlobs({inputs_blob(group.text): packed.blob})
-    found = await Inputs(blobs=blobs).all_items(group, {"in_blob": True})
+    found = await Bodies(blobs=blobs).all_items(group, {"in_blob": True})
     assert found == packed
 
 
 async def test_the_sweep_is_told_when_the_blob_is_gone() -> None:
     with pytest.raises(InputMissing):
-        await Inputs(blobs=FakeBlobs()).all_items(group_of(1), {"in_blob": True})
+        await Bodies(blobs=FakeBlobs()).all_items(group_of(1), {"in_blob": True})

@@ -8,8 +8,7 @@ import pytest
 
 from local.virtual_time import EPOCH, in_virtual_time
 from ptu_optimizer.admission.gate import Gate
-from ptu_optimizer.capacity.signals.reading import Kind as ReadingKind
-from ptu_optimizer.capacity.signals.reading import Reading
+from ptu_optimizer.capacity.signals.reading import Reading, ReadingKind
 from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.hubs import REQUESTS, REQUESTS_LATER, REQUESTS_SOON, Outgoing
 from ptu_optimizer.requests.envelope import RequestEvent

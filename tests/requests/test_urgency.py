@@ -8,9 +8,9 @@ import pytest
 
 from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
 from ptu_optimizer.admission.gate import Gate
-from ptu_optimizer.admission.gated_deployment import Lane
+from ptu_optimizer.admission.gated_deployment import GatedDeployment
 from ptu_optimizer.capacity.control.pay_as_you_go import TOKENS, PayAsYouGo
-from ptu_optimizer.capacity.signals.reading import Kind, Reading
+from ptu_optimizer.capacity.signals.reading import Reading, ReadingKind
 from ptu_optimizer.ports.hubs import REQUESTS, REQUESTS_LATER, REQUESTS_SOON
 from ptu_optimizer.requests.dispatch.route import Route, route_of
 from ptu_optimizer.requests.envelope import RequestEvent
@@ -74,7 +74,7 @@ async def test_at_the_gate_what_is_urgent_passes_before_what_came_first(
     world = World()
     full = Reading(
         deployment=DEPLOYMENT,
-        kind=Kind.THROTTLED,
+        kind=ReadingKind.THROTTLED,
         value=1.0,
         source="the test",
         observed_at=EPOCH,
@@ -106,18 +106,18 @@ def test_when_a_request_leaves(one: RequestEvent, created_at: float, leaves_at: 
     assert URGENCY.leaves_at(one, created_at=created_at) == leaves_at
 
 
-def lane(name: str, *, spillover: Lane | None = None) -> Lane:
+def deployment_with(name: str, *, spillover: GatedDeployment | None = None) -> GatedDeployment:
     controller = PayAsYouGo(
         tokens_per_minute=1_000, requests_per_minute=None, max_concurrent_calls=1
     )
     gate = Gate(deployment=name, controller=controller, clock=VirtualClock())
-    return Lane(gate=gate, model=TOKENS, spillover=spillover)
+    return GatedDeployment(gate=gate, model=TOKENS, spillover=spillover)
 
 
 def route(
     one: RequestEvent, *, now: float = NOW, target: bool = True, why: str = "it is full"
 ) -> Route:
-    own = lane("ptu", spillover=lane("payg") if target else None)
+    own = deployment_with("ptu", spillover=deployment_with("payg") if target else None)
     return route_of(one, own, urgency=URGENCY, created_at=NOW - 5_000, why=why, now=now)
 
 
@@ -135,7 +135,7 @@ def test_which_deployment_a_request_asks_and_until_when(
     one: RequestEvent, target: bool, now: float, deployment: str, until: float
 ) -> None:
     taken = route(one, target=target, now=now)
-    assert (taken.lane.deployment, taken.until) == (deployment, until)
+    assert (taken.target.deployment, taken.until) == (deployment, until)
     assert (taken.spilled_over is not None) == (deployment == "payg")
 
 

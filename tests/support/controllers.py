@@ -40,7 +40,7 @@ class Paced:
 
     def ask(self, *, now: float, work: float, priority: str) -> Verdict:
         if now < self._next:
-            return Wait("paced for the test", closed=False, retry_at=self._next)
+            return Wait("paced for the test", blocked=False, retry_at=self._next)
         return Admit("open")
 
     def sent(self, *, now: float, work: float) -> None:

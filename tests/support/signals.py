@@ -7,8 +7,8 @@ from typing import Any
 
 from ptu_optimizer.capacity.signals.learned import Learned
 from ptu_optimizer.capacity.signals.minute import MINUTE_SECONDS, Minute
-from ptu_optimizer.capacity.signals.reading import Kind, Reading
-from ptu_optimizer.capacity.signals.usage import Usage, UsageWindow
+from ptu_optimizer.capacity.signals.reading import Reading, ReadingKind
+from ptu_optimizer.capacity.signals.usage import UsageWindow, UsageWindows
 from ptu_optimizer.capacity.work import Model
 
 NOW = 1_800_000_000.0
@@ -26,7 +26,7 @@ def level(value: float, *, at: float = NOW, span: float = 0.0, source: str = HER
     """A utilization header."""
     return Reading(
         deployment="ptu",
-        kind=Kind.LEVEL,
+        kind=ReadingKind.LEVEL,
         value=value,
         source=source,
         observed_at=at,
@@ -38,7 +38,7 @@ def throttled(*, at: float = NOW, until: float | None = None, source: str = HERE
     """A 429."""
     return Reading(
         deployment="ptu",
-        kind=Kind.THROTTLED,
+        kind=ReadingKind.THROTTLED,
         value=1.0,
         source=source,
         observed_at=at,
@@ -60,10 +60,10 @@ def usage(
     refused: Mapping[float, int] | None = None,
     source: str = GATEWAY,
     record: str = "1",
-) -> Usage:
+) -> UsageWindows:
     """Windows by their start: what was reserved in them, and what calls that ended had used."""
     used, refused = used or {}, refused or {}
-    return Usage(
+    return UsageWindows(
         deployment="ptu",
         record_id=f"usage:{source}:{record}",
         source=source,

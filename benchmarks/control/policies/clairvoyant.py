@@ -56,7 +56,7 @@ class Clairvoyant(Policy):
         room = min(self._full, self._full + self._least_to_come[number] - here) - held
         if self.in_flight < self.most and work <= room:
             return Admit("there is room until the bucket is empty again")
-        return Wait("it would refuse a call", closed=False, retry_at=now + LOOK_AGAIN_SECONDS)
+        return Wait("it would refuse a call", blocked=False, retry_at=now + LOOK_AGAIN_SECONDS)
 
     def sent(self, *, now: float, work: float) -> None:
         super().sent(now=now, work=work)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from benchmarks.control.policies.base import Policy, Surroundings
 from ptu_optimizer.capacity.control.verdict import Admit, Verdict, Wait
-from ptu_optimizer.capacity.signals.reading import Kind, Reading
+from ptu_optimizer.capacity.signals.reading import Reading, ReadingKind
 from ptu_optimizer.capacity.signals.signal import Signal
 
 SHARE = 0.5
@@ -25,13 +25,13 @@ class FixedRate(Policy):
 
     def ask(self, *, now: float, work: float, priority: str) -> Verdict:
         if now < self._paused_until:
-            return Wait("a pause after a 429", closed=True, retry_at=self._paused_until)
+            return Wait("a pause after a 429", blocked=True, retry_at=self._paused_until)
         self._pay(now)
         if self._debt > 0:
             retry_at = now + self._debt / self._rate
-            return Wait("the rate is used up", closed=False, retry_at=retry_at)
+            return Wait("the rate is used up", blocked=False, retry_at=retry_at)
         if self.in_flight >= self.most:
-            return Wait("the most calls at a time are under way", closed=False, retry_at=None)
+            return Wait("the most calls at a time are under way", blocked=False, retry_at=None)
         return Admit("the rate has room")
 
     def sent(self, *, now: float, work: float) -> None:
@@ -44,7 +44,7 @@ class FixedRate(Policy):
         self._debt += (used or 0.0) - reserved
 
     def observe(self, signal: Signal, *, now: float) -> None:
-        if isinstance(signal, Reading) and signal.kind is Kind.THROTTLED:
+        if isinstance(signal, Reading) and signal.kind is ReadingKind.THROTTLED:
             self._paused_until = now + PAUSE_SECONDS
 
     def _pay(self, now: float) -> None:

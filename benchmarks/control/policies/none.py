@@ -10,4 +10,4 @@ class NoControl(Policy):
     def ask(self, *, now: float, work: float, priority: str) -> Verdict:
         if self.in_flight < self.most:
             return Admit("there is no control")
-        return Wait("the most calls at a time are under way", closed=False, retry_at=None)
+        return Wait("the most calls at a time are under way", blocked=False, retry_at=None)

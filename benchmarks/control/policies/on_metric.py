@@ -30,11 +30,11 @@ class OnMetric(Policy):
     def ask(self, *, now: float, work: float, priority: str) -> Verdict:
         newest = self._newest
         if newest is None or newest.utilization is None or now - newest.ends_at > BELIEVED_SECONDS:
-            return Wait("the metric is unknown", closed=True, retry_at=now + LOOK_AGAIN_SECONDS)
+            return Wait("the metric is unknown", blocked=True, retry_at=now + LOOK_AGAIN_SECONDS)
         allowed = min(self.most, self.allowed(newest.utilization))
         if self.in_flight < allowed:
             return Admit(f"the metric is {newest.utilization:.0%}")
         if allowed:
-            return Wait("as many as allowed are under way", closed=False, retry_at=None)
+            return Wait("as many as allowed are under way", blocked=False, retry_at=None)
         why = f"the metric is {newest.utilization:.0%}"
-        return Wait(why, closed=True, retry_at=now + LOOK_AGAIN_SECONDS)
+        return Wait(why, blocked=True, retry_at=now + LOOK_AGAIN_SECONDS)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ptu_optimizer.capacity.signals.minute import MINUTE_SECONDS, minute_number
-from ptu_optimizer.capacity.signals.usage import Usage
+from ptu_optimizer.capacity.signals.usage import UsageWindows
 
-KEPT_MINUTES = 8
+COST_MINUTES_KEPT = 8
 """The metric tells of a minute after five at the latest."""
 
 MOST_WINDOWS = 4_096
@@ -38,7 +38,7 @@ class MinuteCosts:
         """A call of this process was answered 429."""
         _add(self._refused, minute_number(at), 1)
 
-    def count(self, usage: Usage, *, work_per_second: float, now: float) -> None:
+    def count(self, usage: UsageWindows, *, work_per_second: float, now: float) -> None:
         """Windows of other processes' calls, or of interactive ones."""
         for window in usage.windows:
             number, key = minute_number(window.start), (usage.record_id, window.start)
@@ -49,7 +49,7 @@ class MinuteCosts:
             if usage.ours and window.refused != refused_before:
                 _add(self._refused, number, window.refused - refused_before)
         if len(self._counted) > MOST_WINDOWS:
-            oldest = minute_number(now) - KEPT_MINUTES + 1
+            oldest = minute_number(now) - COST_MINUTES_KEPT + 1
             self._counted = {k: v for k, v in self._counted.items() if v[0] >= oldest}
 
     def own_share(self, number: int) -> float:
@@ -68,13 +68,15 @@ class MinuteCosts:
     @property
     def own_minutes(self) -> tuple[tuple[int, float], ...]:
         """The newest minutes, for a successor in another process."""
-        numbers = sorted(self._own.keys() | self._taken_over.keys())[-KEPT_MINUTES:]
+        numbers = sorted(self._own.keys() | self._taken_over.keys())[-COST_MINUTES_KEPT:]
         return tuple((number, self._own_cost(number)) for number in numbers)
 
     @property
     def own_refused_minutes(self) -> tuple[tuple[int, float], ...]:
         """The same of our calls that were answered 429: minutes that had some."""
-        numbers = sorted(self._refused.keys() | self._refused_taken_over.keys())[-KEPT_MINUTES:]
+        numbers = sorted(self._refused.keys() | self._refused_taken_over.keys())[
+            -COST_MINUTES_KEPT:
+        ]
         counts = ((number, float(self.own_refused(number))) for number in numbers)
         return tuple((number, count) for number, count in counts if count > 0.0)
 
@@ -92,6 +94,6 @@ class MinuteCosts:
 
 def _add(by_minute: dict[int, float], number: int, amount: float) -> None:
     by_minute[number] = by_minute.get(number, 0.0) + amount
-    if len(by_minute) > 2 * KEPT_MINUTES:
-        for old in [one for one in by_minute if one < number - KEPT_MINUTES]:
+    if len(by_minute) > 2 * COST_MINUTES_KEPT:
+        for old in [one for one in by_minute if one < number - COST_MINUTES_KEPT]:
             del by_minute[old]

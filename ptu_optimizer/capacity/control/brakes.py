@@ -5,7 +5,7 @@ from __future__ import annotations
 from ptu_optimizer.capacity.signals.alert import Alert, merge
 from ptu_optimizer.capacity.signals.minute import Minute
 from ptu_optimizer.capacity.signals.reading import Reading
-from ptu_optimizer.capacity.signals.usage import Usage
+from ptu_optimizer.capacity.signals.usage import UsageWindows
 
 HARM_SHARE = 0.002
 """Interactive calls refused in a minute, of all of its calls, from which we step back. Without us
@@ -20,7 +20,7 @@ quiet ones mend a harmful one. A tenth of the rate is enough to see that it has 
 AFTER_REFUSAL = 0.5
 """A refusal of our own is seen at once, and tells of the same as a minute's would."""
 
-KEPT_MINUTES = 16
+JUDGED_MINUTES_KEPT = 16
 """The metric is read ten minutes back, again and again."""
 
 
@@ -77,7 +77,7 @@ class HarmBrake:
         """Others were refused at `at`; told again, it is the same harm."""
         self.others_refused_at = max(self.others_refused_at, at)
 
-    def usage(self, usage: Usage, *, now: float) -> None:
+    def usage(self, usage: UsageWindows, *, now: float) -> None:
         """Windows of interactive calls; those of a clock that is ahead are of now."""
         if not usage.ours:
             refused = max((w.start for w in usage.windows if w.refused), default=0.0)
@@ -94,7 +94,7 @@ class HarmBrake:
         elif known is None:
             self.factor = min(1.0, self.factor + STEP_FORTH)
         self._judged[minute.number] = harmful or bool(known)
-        if len(self._judged) > KEPT_MINUTES:
+        if len(self._judged) > JUDGED_MINUTES_KEPT:
             del self._judged[min(self._judged)]
 
 

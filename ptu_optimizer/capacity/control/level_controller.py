@@ -14,14 +14,14 @@ from ptu_optimizer.capacity.estimate.observer import ASSUMED_DEPTH_SECONDS, Leve
 from ptu_optimizer.capacity.signals.alert import Alert
 from ptu_optimizer.capacity.signals.learned import Learned
 from ptu_optimizer.capacity.signals.minute import Minute
-from ptu_optimizer.capacity.signals.reading import Kind, Reading
+from ptu_optimizer.capacity.signals.reading import Reading, ReadingKind
 from ptu_optimizer.capacity.signals.signal import Signal
-from ptu_optimizer.capacity.signals.usage import Usage
+from ptu_optimizer.capacity.signals.usage import UsageWindows
 
 from .brakes import Brakes, HarmBrake
 from .limits import SlowDownLimits
 from .pacing import Pace, Uncertainty, ceiling, rate_by_minutes
-from .signal_log import Gauge
+from .signal_log import SignalLog
 from .verdict import Admit, Verdict, Wait
 
 AFTER_REFUSAL_SECONDS = 2.0
@@ -65,14 +65,14 @@ class LevelController:
         self._observer = observer
         self._limits = limits
         self._max_concurrent_calls = max_concurrent_calls
-        self._gauge = Gauge()
+        self._signal_log = SignalLog()
         self._brakes = Brakes()
         self._harm = HarmBrake()
         self._pace = Pace()
         self._in_flight = 0
         self._reserved = 0.0
         self._used_share = 0.8
-        self._closed_until = 0.0
+        self._blocked_until = 0.0
         self._sent_at = -math.inf
         """As far as its answer may still tell something."""
         self._called_at = -math.inf
@@ -86,9 +86,9 @@ class LevelController:
         observer.advance(now)
         if self._in_flight >= self._max_concurrent_calls:
             calls = self._max_concurrent_calls
-            return Wait(f"{calls} calls at a time are under way", closed=False, retry_at=None)
-        if now < self._closed_until:
-            return Wait("the deployment answered 429", closed=True, retry_at=self._closed_until)
+            return Wait(f"{calls} calls at a time are under way", blocked=False, retry_at=None)
+        if now < self._blocked_until:
+            return Wait("the deployment answered 429", blocked=True, retry_at=self._blocked_until)
         basis = observer.basis(now)
         brake = self._brakes.active(
             now=now,
@@ -99,7 +99,7 @@ class LevelController:
         if brake is not None:
             return Wait(
                 f"the alert {brake.source} has fired",
-                closed=True,
+                blocked=True,
                 retry_at=min(brake.until or math.inf, now + BLIND_LOOK_SECONDS),
             )
         if basis is Basis.METRIC:
@@ -140,7 +140,7 @@ class LevelController:
         wait = missing / draining if draining > 0.05 else LONGEST_LOOK_SECONDS
         return Wait(
             f"{level:.1f} s of work are in the deployment, by {basis}",
-            closed=False,
+            blocked=False,
             retry_at=now + min(max(wait, 0.01), LONGEST_LOOK_SECONDS),
         )
 
@@ -164,7 +164,7 @@ class LevelController:
         if missing <= 0.0:
             return Admit(why)
         wait = missing / rate if rate > 0.0 else BLIND_LOOK_SECONDS
-        return Wait(why, closed=False, retry_at=now + min(max(wait, 0.02), BLIND_LOOK_SECONDS))
+        return Wait(why, blocked=False, retry_at=now + min(max(wait, 0.02), BLIND_LOOK_SECONDS))
 
     def _header_is_a_call_away(self, now: float, priority: str) -> bool:
         """Whether the level is not told only because nothing was sent: the limits below are for the
@@ -180,7 +180,7 @@ class LevelController:
         if self._in_flight == 0 and now - self._sent_at > PROBE_SECONDS:
             return Admit("nothing is known: a probe")
         return Wait(
-            "nothing is known: one call at a time", closed=False, retry_at=now + BLIND_LOOK_SECONDS
+            "nothing is known: one call at a time", blocked=False, retry_at=now + BLIND_LOOK_SECONDS
         )
 
     def _within_limits(self, utilization: float, priority: str, now: float) -> Wait | None:
@@ -189,13 +189,13 @@ class LevelController:
         if allowed == 0:
             return Wait(
                 f"utilization {utilization:.0%} is at or above the upper limit {limits.upper:.0%}",
-                closed=True,
+                blocked=True,
                 retry_at=now + LONGEST_LOOK_SECONDS,
             )
         if self._in_flight >= allowed:
             return Wait(
                 f"{allowed} calls at a time at {utilization:.0%}",
-                closed=False,
+                blocked=False,
                 retry_at=now + LONGEST_LOOK_SECONDS,
             )
         return None
@@ -245,33 +245,33 @@ class LevelController:
             case Reading():
                 self._read(signal, now)
             case Minute():
-                if self._gauge.take_minute(signal, now=now):
+                if self._signal_log.take_minute(signal, now=now):
                     self._observer.minute(signal, now)
                     ours = self._observer.costs.own_refused(signal.number)
                     self._harm.minute(signal, ours=ours)
-            case Usage():
+            case UsageWindows():
                 if signal.source != self._source:
                     self._observer.usage(signal, now)
                     self._harm.usage(signal, now=now)
-                    self._gauge.usage(signal, now)
+                    self._signal_log.usage(signal, now)
             case Alert():
                 self._brakes.put(signal)
-                self._gauge.alert(signal)
+                self._signal_log.alert(signal)
             case Learned():
                 self._succeed(signal, now)
 
     def _read(self, reading: Reading, now: float) -> None:
-        if not self._gauge.take(reading, now=now):
+        if not self._signal_log.take(reading, now=now):
             return
-        if reading.kind is Kind.LEVEL:
+        if reading.kind is ReadingKind.LEVEL:
             self._observer.header(reading, now)
-        elif reading.kind is Kind.THROTTLED:
+        elif reading.kind is ReadingKind.THROTTLED:
             until = reading.until or now
             if reading.source == self._source:
                 self._observer.costs.refused(now)
-            if until + AFTER_REFUSAL_SECONDS > max(now, self._closed_until):
+            if until + AFTER_REFUSAL_SECONDS > max(now, self._blocked_until):
                 self._observer.throttled(reading, now)
-                self._closed_until = until + AFTER_REFUSAL_SECONDS
+                self._blocked_until = until + AFTER_REFUSAL_SECONDS
             self._harm.refused()
 
     def _succeed(self, learned: Learned, now: float) -> None:
@@ -291,7 +291,7 @@ class LevelController:
         observer = self._observer
         observer.advance(now)
         basis = observer.basis(now)
-        newest = self._gauge.newest()
+        newest = self._signal_log.newest()
         unknown = newest == -math.inf
         known_until = newest if basis is Basis.NOTHING else self._known_until(basis)
         return Belief(
@@ -300,7 +300,7 @@ class LevelController:
             age=max(0.0, now - known_until),
             fresh=basis is not Basis.NOTHING,
             others=None if unknown else observer.others(now),
-            provenance=self._gauge.provenance(basis, since=observer.rests_on_since(now)),
+            provenance=self._signal_log.provenance(basis, since=observer.rests_on_since(now)),
         )
 
     def learned(self, *, now: float) -> Learned | None:

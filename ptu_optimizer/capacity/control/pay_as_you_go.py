@@ -12,7 +12,7 @@ import math
 
 from ptu_optimizer.capacity.estimate.belief import Belief
 from ptu_optimizer.capacity.signals.learned import Learned
-from ptu_optimizer.capacity.signals.reading import Kind, Reading
+from ptu_optimizer.capacity.signals.reading import Reading, ReadingKind
 from ptu_optimizer.capacity.signals.signal import Signal
 from ptu_optimizer.capacity.work import Model
 
@@ -34,7 +34,7 @@ each other come to share a limit."""
 _MINUTE = 60.0
 
 
-class _Pace:
+class _TokenPace:
     """Lets something pass at a rate: who passes makes a debt, and the next waits until it is paid.
 
     No credit is saved up: after a pause, all that waited would leave at once.
@@ -63,8 +63,8 @@ class PayAsYouGo(Controller):
         max_concurrent_calls: int,
     ) -> None:
         self._tokens_per_minute = tokens_per_minute
-        self._tokens = _Pace(tokens_per_minute)
-        self._requests = None if requests_per_minute is None else _Pace(requests_per_minute)
+        self._tokens = _TokenPace(tokens_per_minute)
+        self._requests = None if requests_per_minute is None else _TokenPace(requests_per_minute)
         self._max_concurrent_calls = max_concurrent_calls
         self._in_flight = 0
         self._refused_until = 0.0
@@ -79,29 +79,29 @@ class PayAsYouGo(Controller):
         if now < self._refused_until:
             return Wait(
                 "the pay-as-you-go deployment answered 429",
-                closed=True,
+                blocked=True,
                 retry_at=self._refused_until,
             )
         if self._in_flight >= self._max_concurrent_calls:
             calls = self._max_concurrent_calls
-            return Wait(f"{calls} calls at a time are under way", closed=False, retry_at=None)
+            return Wait(f"{calls} calls at a time are under way", blocked=False, retry_at=None)
         if self._requests is not None and now < self._requests.free_at:
             return Wait(
                 "its requests per minute are spaced out",
-                closed=False,
+                blocked=False,
                 retry_at=self._requests.free_at,
             )
         if now < self._tokens.free_at:
             return Wait(
                 "its tokens per minute are spaced out",
-                closed=False,
+                blocked=False,
                 retry_at=self._tokens.free_at,
             )
         used = self._used_now(now)
         if used >= FULL_FROM:
             return Wait(
                 f"{used:.0%} of its tokens per minute are used",
-                closed=True,
+                blocked=True,
                 retry_at=now + (used - FULL_FROM) * _MINUTE + 0.1,
             )
         return Admit("within its tokens and requests per minute")
@@ -124,14 +124,14 @@ class PayAsYouGo(Controller):
             self._read(signal, now)
 
     def _read(self, reading: Reading, now: float) -> None:
-        if reading.kind is Kind.THROTTLED:
+        if reading.kind is ReadingKind.THROTTLED:
             if now >= self._refused_until:  # of several calls that met it, one says it
                 self._sharers = min(MOST_SHARERS, 2 * self._sharers_now(now))
                 self._sharers_at = now
             self._refused_until = max(self._refused_until, reading.until or 0.0)
             # the minute is used up: whoever calls again at once meets all others who do
             self._used, self._used_at = max(1.0, self._used_now(now)), now
-        elif reading.kind is Kind.LEVEL and self._told_at <= reading.observed_at <= now:
+        elif reading.kind is ReadingKind.LEVEL and self._told_at <= reading.observed_at <= now:
             self._told = reading
             self._used, self._used_at = reading.value, reading.observed_at
 

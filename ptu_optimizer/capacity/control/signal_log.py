@@ -11,8 +11,8 @@ import math
 from ptu_optimizer.capacity.estimate.belief import Basis, Provenance
 from ptu_optimizer.capacity.signals.alert import Alert
 from ptu_optimizer.capacity.signals.minute import Minute
-from ptu_optimizer.capacity.signals.reading import Kind, Reading
-from ptu_optimizer.capacity.signals.usage import WINDOW_SECONDS, Usage
+from ptu_optimizer.capacity.signals.reading import Reading, ReadingKind
+from ptu_optimizer.capacity.signals.usage import WINDOW_SECONDS, UsageWindows
 
 FUTURE_TOLERANCE_SECONDS = 5.0
 """Clocks differ a little; a reading from further ahead is refused rather than believed for long."""
@@ -23,11 +23,11 @@ something else (a percentage that was taken for a share, say)."""
 
 MOST_SOURCES = 64
 
-_TELL_LEVEL = (Kind.LEVEL.value, Kind.THROTTLED.value, "usage", "minute")
-_RESTS_ON = {Kind.LEVEL.value: Basis.HEADER, "usage": Basis.EVENTS, "minute": Basis.METRIC}
+_TELL_LEVEL = (ReadingKind.LEVEL.value, ReadingKind.THROTTLED.value, "usage", "minute")
+_RESTS_ON = {ReadingKind.LEVEL.value: Basis.HEADER, "usage": Basis.EVENTS, "minute": Basis.METRIC}
 
 
-class Gauge:
+class SignalLog:
     def __init__(self) -> None:
         self._newest: dict[tuple[str, str], Provenance] = {}
 
@@ -36,7 +36,7 @@ class Gauge:
         from the future, not of a size that no level has."""
         if reading.observed_at > now + FUTURE_TOLERANCE_SECONDS:
             return False
-        if reading.kind is Kind.LEVEL and reading.value > HIGHEST_LEVEL:
+        if reading.kind is ReadingKind.LEVEL and reading.value > HIGHEST_LEVEL:
             return False
         known = self._newest.get((reading.kind.value, reading.source))
         if known is not None and known.observed_at >= reading.observed_at:
@@ -53,14 +53,14 @@ class Gauge:
             self._keep("minute", "azure monitor", minute.utilization, minute.ends_at)
         return True
 
-    def usage(self, usage: Usage, now: float) -> None:
+    def usage(self, usage: UsageWindows, now: float) -> None:
         if usage.windows:
             newest = max(usage.windows, key=lambda window: window.start)
             at = min(now, newest.start + WINDOW_SECONDS)
             self._keep("sends" if usage.ours else "usage", usage.source, None, at)
 
     def alert(self, alert: Alert) -> None:
-        self._keep(Kind.ALERT.value, alert.rule, alert.value, alert.observed_at)
+        self._keep(ReadingKind.ALERT.value, alert.rule, alert.value, alert.observed_at)
 
     def newest(self) -> float:
         """When the newest signal was true that tells how full the deployment was; -inf if there

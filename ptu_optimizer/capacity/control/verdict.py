@@ -17,7 +17,7 @@ class Wait:
     """Do not send now."""
 
     why: str
-    closed: bool
+    blocked: bool
     """True: nothing is sent at all. False: a call goes as soon as there is room for it."""
     retry_at: float | None
     """When to ask again, in epoch seconds; None: when a call ends or a signal comes in."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ptu_optimizer.capacity.signals.usage import Usage
+from ptu_optimizer.capacity.signals.usage import UsageWindows
 
 SILENT_SECONDS = 60.0
 """A process that says nothing for so long has no calls under way, or has died with them."""
@@ -19,7 +19,7 @@ class CallsElsewhere:
         """By source: the work, and when it was heard of last."""
         self._counted: dict[tuple[str, float], None] = {}
 
-    def count(self, usage: Usage, *, now: float) -> None:
+    def count(self, usage: UsageWindows, *, now: float) -> None:
         """Windows of another process; one that comes again is counted once."""
         work, _ = self._reserved.get(usage.source, (0.0, now))
         for window in usage.windows:

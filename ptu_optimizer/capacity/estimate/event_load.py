@@ -40,7 +40,7 @@ DOUBTFUL = 0.2
 """Events that tell less than this share of a minute's work do not tell of it at all."""
 
 
-class EventStream:
+class EventLoad:
     """The usage events of one deployment, however many gateways send them."""
 
     def __init__(self) -> None:

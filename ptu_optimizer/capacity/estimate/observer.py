@@ -17,21 +17,21 @@ from ptu_optimizer.capacity.calibration.minute_costs import MinuteCosts
 from ptu_optimizer.capacity.signals.learned import Learned
 from ptu_optimizer.capacity.signals.minute import MINUTE_SECONDS, Meaning, Minute
 from ptu_optimizer.capacity.signals.reading import Reading
-from ptu_optimizer.capacity.signals.usage import WINDOW_SECONDS, Usage
+from ptu_optimizer.capacity.signals.usage import WINDOW_SECONDS, UsageWindows
 from ptu_optimizer.capacity.work import Model
 
 from .belief import Basis
 from .calls_elsewhere import CallsElsewhere
-from .event_load import EVENTS_SILENT_SECONDS, EventStream
+from .event_load import EVENTS_SILENT_SECONDS, EventLoad
 from .interactive_load import HeaderLoad, MinuteLoads
-from .refusals import FullMoments
+from .refusals import Refusals
 from .timeline import KEEP_SECONDS
-from .trajectory import Course, Flows
+from .trajectory import Flows, Trajectory
 
 ASSUMED_DEPTH_SECONDS = 10.0
 """100 % of a header in seconds of drain. The true depth is not documented; none is needed."""
 
-FRESH_SECONDS = 1.0
+HEADER_FRESH_SECONDS = 1.0
 """Between two headers of a working deployment; after it the load goes back to the usual one."""
 
 PAUSE_SECONDS = 30.0
@@ -56,11 +56,11 @@ class LevelObserver:
         self._model = model
         self._header_ttl = header_ttl_seconds
         self._metric_ttl = metric_ttl_seconds
-        self._course = Course()
+        self._trajectory = Trajectory()
         self._at = -math.inf
         self._sent_at = self._sending_since = -math.inf
         """Our newest send or correction, and the first one without a pause before it."""
-        self._full = FullMoments()
+        self._full = Refusals()
         self._header_load = HeaderLoad()
         self._drain = Drain()
         self.costs = MinuteCosts()
@@ -69,7 +69,7 @@ class LevelObserver:
         self.meaning = MetricMeaning()
         self.minutes = MinuteLoads()
         self.depth = BucketDepth()
-        self.events = EventStream()
+        self.events = EventLoad()
         self.level = 0.0
         """Seconds of drain that we believe the bucket to hold."""
         self.header_at = -math.inf
@@ -124,13 +124,13 @@ class LevelObserver:
         if seconds <= 0.0:
             return
         if seconds == math.inf:
-            self._course.begin(now, self.level)
+            self._trajectory.begin(now, self.level)
         else:
-            if now - self.header_at > FRESH_SECONDS:
+            if now - self.header_at > HEADER_FRESH_SECONDS:
                 self._header_load.unseen(seconds)
             self.level = max(0.0, self.level + (self.others(now) - self.drain) * seconds)
         self._at = now
-        self._course.timeline.forget(now)
+        self._trajectory.timeline.forget(now)
 
     # --- what is seen ---------------------------------------------------------------------------
 
@@ -140,7 +140,7 @@ class LevelObserver:
         if now - self._sent_at > PAUSE_SECONDS:
             self._sending_since = now
         self._sent_at = now
-        self._course.timeline.add_own(now, amount)
+        self._trajectory.timeline.add_own(now, amount)
         self.level = max(0.0, self.level + amount)
 
     def succeed(self, learned: Learned, now: float) -> None:
@@ -155,7 +155,7 @@ class LevelObserver:
         self.depth.go_on_from(learned.depth_evidence)
         if now - at < KEEP_SECONDS and self.basis(at) in (Basis.METRIC, Basis.NOTHING):
             # nothing of our own tells better how full it was then
-            self._course.begin(at, learned.level)
+            self._trajectory.begin(at, learned.level)
             self._at = max(self._at, at)
             self.level = self._play_to(self._at)
         self._header_load.usual = min(1.0, learned.usual_load)
@@ -172,14 +172,14 @@ class LevelObserver:
         started = reading.observed_at - reading.span
         self.timing.observe(started=started, ended=reading.observed_at, value=reading.value)
         at = min(now, started if self.timing.at_admission else reading.observed_at)
-        since = self._course.since_told(at)
+        since = self._trajectory.since_told(at)
         if since < -STRAGGLER_SECONDS:
             return
-        if since > 0.0 or (since == 0.0 and seen > self._course.anchor.level):
+        if since > 0.0 or (since == 0.0 and seen > self._trajectory.anchor.level):
             if 0.0 < since < MINUTE_SECONDS and now - self.header_at < MINUTE_SECONDS:
                 predicted = self.level if at >= now else self._play_to(at)
                 self._header_load.surprised(seen - predicted, max(since, 0.001))
-            self._course.told(at, seen)
+            self._trajectory.told(at, seen)
             self.level = self._play_to(now)
         self.header_at = max(self.header_at, reading.observed_at)
 
@@ -189,21 +189,21 @@ class LevelObserver:
         retry = max(0.0, (reading.until or now) - now)
         by_header = self.basis(now) is Basis.HEADER
         if not by_header:
-            self._full.seen(now, certain=self._course.anchor)
+            self._full.seen(now, certain=self._trajectory.anchor)
         full = max(ASSUMED_DEPTH_SECONDS, 0.0 if by_header else self.level)
         self.level = full + retry
-        self._course.told(now, self.level)
+        self._trajectory.told(now, self.level)
         if by_header:
             self.header_at = now
 
-    def usage(self, usage: Usage, now: float) -> None:
+    def usage(self, usage: UsageWindows, now: float) -> None:
         """Windows of other processes' sends, or of interactive calls."""
         self.advance(now)
         for window in usage.windows:
-            changed = self._course.timeline.put(
+            changed = self._trajectory.timeline.put(
                 usage.record_id, window.start, window.net / self._rate, ours=usage.ours
             )
-            if usage.ours and self._course.anchor.at <= window.start:
+            if usage.ours and self._trajectory.anchor.at <= window.start:
                 self.level = max(0.0, self.level + changed)
         self.costs.count(usage, work_per_second=self._rate, now=self._at)
         if usage.ours:
@@ -214,7 +214,7 @@ class LevelObserver:
             self.events.heard(now, until=newest + WINDOW_SECONDS / 2)
             refused = max((w.start for w in usage.windows if w.refused), default=-math.inf)
             if self.basis(now) is not Basis.HEADER:
-                self._full.seen(min(now, refused + WINDOW_SECONDS), certain=self._course.anchor)
+                self._full.seen(min(now, refused + WINDOW_SECONDS), certain=self._trajectory.anchor)
 
     def reserved_elsewhere(self, now: float) -> float:
         """Reserved by calls under way that other processes of ours have sent, seconds of drain."""
@@ -227,9 +227,9 @@ class LevelObserver:
             return
         self.events.read(now)
         horizon = self.events.horizon(now)
-        self.events.measure(self._course.timeline, horizon=horizon)
+        self.events.measure(self._trajectory.timeline, horizon=horizon)
         self._answer(horizon)
-        self._course.settle(horizon - STRAGGLER_SECONDS, self._flows(known_until=horizon))
+        self._trajectory.settle(horizon - STRAGGLER_SECONDS, self._flows(known_until=horizon))
         self.level = self._play_to(now)
 
     def minute(self, minute: Minute, now: float) -> None:
@@ -248,11 +248,11 @@ class LevelObserver:
         newest = minute.ends_at > self.minute_until
         self.minute_until = max(self.minute_until, minute.ends_at)
         if newest and self.basis(now) is Basis.METRIC:
-            self._course.timeline.spread_others(
+            self._trajectory.timeline.spread_others(
                 minute.ends_at - MINUTE_SECONDS, minute.ends_at, interactive
             )
             self._answer(minute.ends_at)
-            self._course.settle(minute.ends_at, self._flows(known_until=minute.ends_at))
+            self._trajectory.settle(minute.ends_at, self._flows(known_until=minute.ends_at))
             self.level = self._play_to(now)
         if newest:
             self._learn_from(minute, interactive)
@@ -272,7 +272,7 @@ class LevelObserver:
         known_until = self.events.horizon(self._at) if self.events.alive(self._at) else -math.inf
         if self.basis(self._at) is Basis.METRIC:
             known_until = self.minute_until
-        return self._course.level_at(end, self._flows(known_until=known_until))
+        return self._trajectory.level_at(end, self._flows(known_until=known_until))
 
     def _answer(self, horizon: float) -> None:
         """Now that all inflow up to a refusal is known: what is missing is a drain believed too
@@ -281,9 +281,9 @@ class LevelObserver:
         if full is None or self._at - full.certain.at > KEEP_SECONDS:
             return  # what went in so long ago is forgotten
         flows = self._flows(known_until=horizon, others=0.0)
-        missing = ASSUMED_DEPTH_SECONDS - self._course.play(full.certain, full.at, flows).level
+        missing = ASSUMED_DEPTH_SECONDS - self._trajectory.play(full.certain, full.at, flows).level
         self._drain.learn_from_refusal(missing, seconds=full.since_last)
-        if missing > 0.0 and self._course.anchor.at < full.at:
+        if missing > 0.0 and self._trajectory.anchor.at < full.at:
             self._correct(missing)  # or the next refusal would find the same again
 
     def _learn_from(self, minute: Minute, interactive: float) -> None:
@@ -295,7 +295,7 @@ class LevelObserver:
         if self._sending_since > minute.ends_at - MINUTE_SECONDS or self._sent_at < minute.ends_at:
             return
         self.events.hold_against(told=self.costs.told_share(minute.number), metric=interactive)
-        played = self._course.minute(minute.number)
+        played = self._trajectory.minute(minute.number)
         if played is None or minute.utilization is None or self.basis(self._at) is Basis.HEADER:
             return
         self.meaning.observe(utilization=minute.utilization, busy=played.busy)
@@ -311,5 +311,5 @@ class LevelObserver:
 
     def _correct(self, error: float) -> None:
         """The bucket is fuller than we played it, by `error` seconds of drain."""
-        self._course.correct(error)
+        self._trajectory.correct(error)
         self.level = max(0.0, self.level + error)

@@ -24,7 +24,7 @@ class FullMoment:
     """Seconds since the moment before it that was looked at; infinite for the first."""
 
 
-class FullMoments:
+class Refusals:
     """One at a time: a moment waits until all that went in up to it is known."""
 
     def __init__(self) -> None:

@@ -19,7 +19,7 @@ from ptu_optimizer.capacity.signals.usage import WINDOW_SECONDS
 KEEP_SECONDS = 420.0
 """The oldest minute of the metric that is still used is about five minutes old."""
 
-KEPT_MINUTES = 8
+PLAYED_MINUTES_KEPT = 8
 """Of how many minutes the course of the level is kept: KEEP_SECONDS, and the one that is begun."""
 
 RECENT_SENDS = 1_024
@@ -167,9 +167,9 @@ class PlayedMinutes:
             busy=known.busy + played.busy / MINUTE_SECONDS,
             drained=known.drained + drain * played.busy / MINUTE_SECONDS,
         )
-        if len(self._minutes) > 2 * KEPT_MINUTES:
+        if len(self._minutes) > 2 * PLAYED_MINUTES_KEPT:
             self._minutes = {
-                n: one for n, one in self._minutes.items() if n > number - KEPT_MINUTES
+                n: one for n, one in self._minutes.items() if n > number - PLAYED_MINUTES_KEPT
             }
 
     def of(self, number: int) -> PlayedMinute | None:

@@ -32,7 +32,7 @@ class Flows:
     gain: float
 
 
-class Course:
+class Trajectory:
     def __init__(self) -> None:
         self.timeline = Timeline()
         self.anchor = Anchor(-math.inf, 0.0)

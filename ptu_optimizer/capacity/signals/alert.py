@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from .alert_schema import Condition
-from .reading import InvalidReading, Kind, Reading
+from .reading import InvalidReading, Reading, ReadingKind
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,7 +76,7 @@ class Alert:
             return None
         return Reading(
             deployment=self.deployment,
-            kind=Kind.ALERT,
+            kind=ReadingKind.ALERT,
             value=1.0 if self.value is None else self.value,
             source=f"alert {self.rule}",
             observed_at=self.observed_at,

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 
-class Kind(StrEnum):
+class ReadingKind(StrEnum):
     LEVEL = "level"
     """How full the bucket is, from the header of a response. `span` is how long that call took:
     whether the service takes the value at the call's admission or its end is not documented."""
@@ -27,7 +27,7 @@ class Reading:
     """`value` is a float, 1.0 is 100 % (a level may exceed it); times are epoch seconds."""
 
     deployment: str
-    kind: Kind
+    kind: ReadingKind
     value: float
     source: str
     observed_at: float
@@ -67,7 +67,7 @@ class Reading:
         try:
             return cls(
                 deployment=record["deployment"],
-                kind=Kind(record["kind"]),
+                kind=ReadingKind(record["kind"]),
                 value=float(record["value"]),
                 source=record["source"],
                 observed_at=float(record["observed_at"]),

@@ -6,6 +6,6 @@ from .alert import Alert
 from .learned import Learned
 from .minute import Minute
 from .reading import Reading
-from .usage import Usage
+from .usage import UsageWindows
 
-Signal = Reading | Minute | Usage | Alert | Learned
+Signal = Reading | Minute | UsageWindows | Alert | Learned

@@ -47,7 +47,7 @@ class UsageWindow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Usage:
+class UsageWindows:
     """Some windows of one source. A window that comes again replaces the one before."""
 
     deployment: str

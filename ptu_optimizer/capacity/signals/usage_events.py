@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError, WrapValidat
 from ptu_optimizer.capacity.work import DEFAULT_MAX_TOKENS, Model
 
 from .started_calls import StartedCall, StartedCalls
-from .usage import Usage, UsageWindow, window_start
+from .usage import UsageWindow, UsageWindows, window_start
 
 MAX_AHEAD_SECONDS = 5.0
 """How far an event's time may lie ahead of ours: clocks differ by less."""
@@ -145,7 +145,7 @@ class UsageEvents:
 
     def aggregate(
         self, bodies: Iterable[bytes], *, record_id: str, source: str, now: float
-    ) -> tuple[list[Usage], Tally]:
+    ) -> tuple[list[UsageWindows], Tally]:
         """The windows of one delivered batch, for each deployment that it speaks of."""
         tally = Tally()
         windows: dict[str, dict[float, _Change]] = {}
@@ -160,7 +160,7 @@ class UsageEvents:
                 of_deployment[start] = of_deployment.get(start, _Change()).plus(change)
                 tally.taken += 1
         return [
-            Usage(
+            UsageWindows(
                 deployment=deployment,
                 record_id=record_id,
                 source=source,

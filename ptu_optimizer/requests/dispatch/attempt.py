@@ -33,11 +33,11 @@ from ptu_optimizer.requests.ledger.rules import (
     Step,
     next_step,
 )
-from ptu_optimizer.requests.ledger.slots import Kind, Slot, new_token
+from ptu_optimizer.requests.ledger.slots import Slot, SlotKind, new_token
 from ptu_optimizer.requests.ledger.timing import Timing
 from ptu_optimizer.telemetry import logger
 
-from .delivered_request import InHand
+from .delivered_request import DeliveredRequest
 from .route import Route
 
 _log = logger("attempt")
@@ -66,7 +66,7 @@ class Call(Protocol):
 class _Claimed:
     """An attempt whose slot is ours, and what its end depends on."""
 
-    request: InHand
+    request: DeliveredRequest
     route: Route
     slot: Slot
     started: float
@@ -100,7 +100,7 @@ class Attempts:
         self._worker = worker
 
     async def run(
-        self, request: InHand, body: JsonObject, *, claim: Claim, route: Route, call: Call
+        self, request: DeliveredRequest, body: JsonObject, *, claim: Claim, route: Route, call: Call
     ) -> Next:
         """One attempt at slot `claim.n`. Raises PublishFailed if an outcome finds no place."""
         if claim.failures >= self._max_failures:
@@ -111,7 +111,7 @@ class Attempts:
         slot = Slot(
             request_id=request.event.request_id,
             n=claim.n,
-            kind=Kind.ATTEMPT,
+            kind=SlotKind.ATTEMPT,
             claim_token=new_token(),
             at=now,
             failures=claim.failures,
@@ -137,7 +137,7 @@ class Attempts:
             return await self._release(attempt, why="its lease was nearly over", failures=0)
         request.invocation.progress.under_way(request.event.request_id)
         result = await self._caller.complete(
-            deployment=route.lane.deployment,
+            deployment=route.target.deployment,
             body=body,
             call_id=slot.id,
             timeout_seconds=left,
@@ -150,14 +150,14 @@ class Attempts:
             case Success():
                 return await self._outcome(
                     attempt,
-                    Kind.SUCCEEDED,
+                    SlotKind.SUCCEEDED,
                     response=result.response,
                     service_request_id=result.service_request_id,
                     **spilled_by_azure(result),
                 )
             case Rejected():
                 return await self._outcome(
-                    attempt, Kind.FAILED, error=result.error, status=result.status
+                    attempt, SlotKind.FAILED, error=result.error, status=result.status
                 )
             case Throttled():
                 # 6: a 429 adds a slot, not a failure
@@ -172,7 +172,9 @@ class Attempts:
                 failures = attempt.slot.failures + 1
                 if failures >= self._max_failures:
                     error = exhausted(failures, result)
-                    return await self._outcome(attempt, Kind.FAILED, failures=failures, error=error)
+                    return await self._outcome(
+                        attempt, SlotKind.FAILED, failures=failures, error=error
+                    )
                 return await self._release(
                     attempt,
                     why=result.why,
@@ -187,7 +189,7 @@ class Attempts:
         return self._timing.deferral_interval(released - 1) if released else 0.0
 
     async def _outcome(
-        self, attempt: _Claimed, kind: Kind, *, failures: int | None = None, **details: Any
+        self, attempt: _Claimed, kind: SlotKind, *, failures: int | None = None, **details: Any
     ) -> Concluded:
         slot = attempt.slot
         outcome = Slot(
@@ -223,7 +225,7 @@ class Attempts:
         released = Slot(
             request_id=slot.request_id,
             n=slot.n + 1,
-            kind=Kind.RELEASED,
+            kind=SlotKind.RELEASED,
             claim_token=slot.claim_token,
             at=now,
             failures=slot.failures + failures,
@@ -262,10 +264,10 @@ class Attempts:
             seen=attempt.request.sighting(now=self._clock.now(), skew=self._timing.skew),
         )
 
-    async def _give_up(self, request: InHand, claim: Claim) -> Next:
+    async def _give_up(self, request: DeliveredRequest, claim: Claim) -> Next:
         """The ledger says that attempts failed too often: the outcome is failed (6)."""
         error = exhausted(claim.failures, None)
-        outcome = unpaid(request.event, claim, Kind.FAILED, error, at=self._clock.now())
+        outcome = unpaid(request.event, claim, SlotKind.FAILED, error, at=self._clock.now())
         until = self._clock.monotonic() + self._timing.write_budget
         return await self._outcomes.end(outcome, ends_at=request.group.ends_at, until=until)
 
@@ -282,7 +284,7 @@ def _ended_or(step: Claim | Later | Ended | Ours) -> Next:
 
 def whereabouts(route: Route) -> JsonObject:
     """The deployment that serves, and why if it is not the request's own."""
-    served: JsonObject = {"deployment": route.lane.deployment}
+    served: JsonObject = {"deployment": route.target.deployment}
     if route.spilled_over:
         served |= {"spilled_over": True, "spilled_over_why": route.spilled_over}
     return served

@@ -13,7 +13,7 @@ from .invocation import Invocation
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class InHand:
+class DeliveredRequest:
     event: RequestEvent
     delivered: DeliveredEvent
     group: GroupId

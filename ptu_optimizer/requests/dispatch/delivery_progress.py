@@ -15,7 +15,7 @@ FULL_BATCH_EVENTS = 100
 """`maxEventBatchSize` of host.json: a batch of this size probably has more behind it."""
 
 
-class Progress:
+class DeliveryProgress:
     """Which requests of a batch still wait here, by their ids."""
 
     def __init__(self) -> None:

@@ -11,14 +11,14 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ptu_optimizer.admission.gated_deployment import Lane
+from ptu_optimizer.admission.gated_deployment import GatedDeployment
 from ptu_optimizer.backends.tokens import TokenEstimator
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.coordination.exchange import CapacityExchange
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.hubs import DeliveredEvent, Delivery, Publisher, PublishFailed
-from ptu_optimizer.requests.bodies import Inputs
+from ptu_optimizer.requests.bodies import Bodies
 from ptu_optimizer.requests.envelope import NudgeEvent, UndecodableEvent
 from ptu_optimizer.requests.groups import position
 from ptu_optimizer.requests.id_keys import Ids
@@ -34,7 +34,7 @@ from ptu_optimizer.telemetry import logger
 from .attempt import Attempts
 from .dead_letter import dead_letter
 from .decoding import decode
-from .delivered_request import InHand
+from .delivered_request import DeliveredRequest
 from .delivery_progress import FULL_BATCH_EVENTS
 from .handler import RequestHandler
 from .invocation import Invocation, Report
@@ -50,11 +50,11 @@ class Dispatcher:
         self,
         *,
         ids: Ids,
-        lanes: Mapping[str, Lane],
+        targets: Mapping[str, GatedDeployment],
         attempts: Attempts,
         outcomes: OutcomeWriter,
         ledger: Ledger,
-        inputs: Inputs,
+        bodies: Bodies,
         estimator: TokenEstimator,
         publisher: Publisher,
         memory: PublishedMemory,
@@ -78,11 +78,11 @@ class Dispatcher:
         self._clock = clock
         self._timing = timing
         self._handler = RequestHandler(
-            lanes=lanes,
+            targets=targets,
             attempts=attempts,
             outcomes=outcomes,
             ledger=ledger,
-            inputs=inputs,
+            bodies=bodies,
             estimator=estimator,
             memory=memory,
             clock=clock,
@@ -154,7 +154,7 @@ class Dispatcher:
         await self._flows.stop()
         await self._exchange.stop()
 
-    def _begin(self, request: InHand) -> _Task:
+    def _begin(self, request: DeliveredRequest) -> _Task:
         progress, request_id = request.invocation.progress, request.event.request_id
         progress.begins(request_id)
         task = asyncio.create_task(self._guarded(request))
@@ -180,9 +180,9 @@ class Dispatcher:
             _log.error("a call that outlived its batch left no outcome", exc_info=failure)
         self._late += invocation.report.annotations[known:]
 
-    async def _results_first(self, invocation: Invocation) -> list[InHand]:
+    async def _results_first(self, invocation: Invocation) -> list[DeliveredRequest]:
         """Decode, and write result events before any take-over behind them can be decided (5)."""
-        requests: list[InHand] = []
+        requests: list[DeliveredRequest] = []
         results: list[ResultEvent] = []
         for delivered in invocation.delivery.events:
             try:
@@ -202,7 +202,9 @@ class Dispatcher:
                 results.append(event)
             else:
                 requests.append(
-                    InHand(event=event, delivered=delivered, group=group, invocation=invocation)
+                    DeliveredRequest(
+                        event=event, delivered=delivered, group=group, invocation=invocation
+                    )
                 )
         duplicates = await asyncio.gather(*map(self._outcomes.deliver, results))
         invocation.report.annotations.extend(filter(None, duplicates))
@@ -217,7 +219,7 @@ class Dispatcher:
         record = dead_letter(delivery, delivered, reason, now=self._clock.now())
         invocation.report.dead_letters.append(record)
 
-    async def _guarded(self, request: InHand) -> Exception | None:
+    async def _guarded(self, request: DeliveredRequest) -> Exception | None:
         """One request; an exception that must keep the batch is returned, others re-schedule."""
         event = request.event
         try:
@@ -237,9 +239,9 @@ async def _give_up(tasks: Iterable[asyncio.Task[Any]]) -> None:
     await asyncio.gather(*given_up, return_exceptions=True)
 
 
-def _newest_copies(requests: Sequence[InHand]) -> list[InHand]:
+def _newest_copies(requests: Sequence[DeliveredRequest]) -> list[DeliveredRequest]:
     """Copies of a request that meet in a batch become one (10): the newest speaks for all."""
-    newest: dict[str, InHand] = {}
+    newest: dict[str, DeliveredRequest] = {}
     for request in requests:
         known = newest.get(request.event.request_id)
         if known is None or _age(request) >= _age(known):
@@ -247,5 +249,5 @@ def _newest_copies(requests: Sequence[InHand]) -> list[InHand]:
     return list(newest.values())
 
 
-def _age(request: InHand) -> tuple[int, int, float]:
+def _age(request: DeliveredRequest) -> tuple[int, int, float]:
     return request.event.deferrals, request.event.slot, request.delivered.enqueued_at

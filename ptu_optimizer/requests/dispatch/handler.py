@@ -9,31 +9,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from ptu_optimizer.admission.call import LaneCall
-from ptu_optimizer.admission.gated_deployment import Lane
+from ptu_optimizer.admission.call import GatedCall
+from ptu_optimizer.admission.gated_deployment import GatedDeployment
 from ptu_optimizer.admission.permits import Permit
-from ptu_optimizer.admission.wait_limits import Patience
+from ptu_optimizer.admission.wait_limits import WaitLimits
 from ptu_optimizer.backends.tokens import TokenEstimator, prefix_of, work_of_length
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.hubs import REQUESTS_LATER, REQUESTS_SOON
 from ptu_optimizer.ports.model_calls import Success
-from ptu_optimizer.requests.bodies import InputMissing, Inputs
+from ptu_optimizer.requests.bodies import Bodies, InputMissing
 from ptu_optimizer.requests.item import Spillover
 from ptu_optimizer.requests.ledger.annotations import deferral
 from ptu_optimizer.requests.ledger.ledger import Ledger
 from ptu_optimizer.requests.ledger.outcome_errors import deadline_exceeded, input_missing
 from ptu_optimizer.requests.ledger.outcomes import Concluded, OutcomeWriter, unpaid
 from ptu_optimizer.requests.ledger.rules import Claim, Ended, Later, Ours, next_step
-from ptu_optimizer.requests.ledger.slots import Kind, head
+from ptu_optimizer.requests.ledger.slots import SlotKind, head
 from ptu_optimizer.requests.ledger.timing import Timing
 from ptu_optimizer.requests.status.flow_reports import FlowReports, Passing, place_of
 from ptu_optimizer.requests.status.wait_reason import QUEUED_WHY, reason
 from ptu_optimizer.requests.urgency import STAYS, Urgency
 
 from .attempt import Attempts, Next, Released
-from .delivered_request import InHand
+from .delivered_request import DeliveredRequest
 from .delivery_progress import FULL_BATCH_EVENTS
 from .rescheduling import PublishedMemory
 from .route import Route, route_of
@@ -46,11 +46,11 @@ class RequestHandler:
     def __init__(
         self,
         *,
-        lanes: Mapping[str, Lane],
+        targets: Mapping[str, GatedDeployment],
         attempts: Attempts,
         outcomes: OutcomeWriter,
         ledger: Ledger,
-        inputs: Inputs,
+        bodies: Bodies,
         estimator: TokenEstimator,
         memory: PublishedMemory,
         clock: Clock,
@@ -59,11 +59,11 @@ class RequestHandler:
         flows: FlowReports,
         worker: str,
     ) -> None:
-        self._lanes = lanes
+        self._targets = targets
         self._attempts = attempts
         self._outcomes = outcomes
         self._ledger = ledger
-        self._inputs = inputs
+        self._bodies = bodies
         self._estimator = estimator
         self._memory = memory
         self._clock = clock
@@ -72,7 +72,7 @@ class RequestHandler:
         self._flows = flows
         self._worker = worker
 
-    async def handle(self, request: InHand) -> None:
+    async def handle(self, request: DeliveredRequest) -> None:
         """Bring it to its outcome, or publish it again for later.
 
         Raises OutcomeHasNoPlace, PublishFailed or DependencyUnavailable when its batch must come
@@ -84,7 +84,7 @@ class RequestHandler:
         with self._flows.in_hand(deployment=event.deployment, hub=request.hub) as passing:
             await self._bring_on(request, passing)
 
-    async def _bring_on(self, request: InHand, passing: Passing) -> None:
+    async def _bring_on(self, request: DeliveredRequest, passing: Passing) -> None:
         event = request.event
         due = event.not_before or 0.0
         why = event.why or ""
@@ -155,7 +155,7 @@ class RequestHandler:
 
     def reschedule(
         self,
-        request: InHand,
+        request: DeliveredRequest,
         *,
         slot: int,
         why: str,
@@ -187,7 +187,7 @@ class RequestHandler:
 
     # --- its ledger -------------------------------------------------------------------------------
 
-    async def _read(self, request: InHand) -> tuple[Next | Ended, str]:
+    async def _read(self, request: DeliveredRequest) -> tuple[Next | Ended, str]:
         """An event that carries n > 1 follows the ledger, not its memory of it (6). Also why it
         has waited so far, as far as that is known."""
         event = request.event
@@ -203,52 +203,54 @@ class RequestHandler:
         top = head(records.slots)
         return step, "" if top is None else reason(top, records.deferral)[0]
 
-    async def _expire(self, request: InHand, claim: Claim, why: str) -> Next:
+    async def _expire(self, request: DeliveredRequest, claim: Claim, why: str) -> Next:
         event, spillover = request.event, None
         if event.spillover is not Spillover.NEVER:
-            lane = self._lanes.get(event.deployment)
+            target = self._targets.get(event.deployment)
             spillover = (
-                f"{lane.spillover.deployment} could not take it in time"
-                if lane is not None and lane.spillover is not None
+                f"{target.spillover.deployment} could not take it in time"
+                if target is not None and target.spillover is not None
                 else f"deployment {event.deployment} has no target for it any more"
             )
         error = deadline_exceeded(why=why or QUEUED_WHY, attempted=claim.n > 1, spillover=spillover)
-        return await self._end(request, claim, Kind.EXPIRED, error)
+        return await self._end(request, claim, SlotKind.EXPIRED, error)
 
-    async def _fail(self, request: InHand, claim: Claim, why: str) -> Next:
-        return await self._end(request, claim, Kind.FAILED, input_missing(why))
+    async def _fail(self, request: DeliveredRequest, claim: Claim, why: str) -> Next:
+        return await self._end(request, claim, SlotKind.FAILED, input_missing(why))
 
-    async def _end(self, request: InHand, claim: Claim, kind: Kind, error: JsonObject) -> Next:
+    async def _end(
+        self, request: DeliveredRequest, claim: Claim, kind: SlotKind, error: JsonObject
+    ) -> Next:
         outcome = unpaid(request.event, claim, kind, error, at=self._clock.now())
         until = self._clock.monotonic() + self._timing.write_budget
         return await self._outcomes.end(outcome, ends_at=request.group.ends_at, until=until)
 
     # --- its call ---------------------------------------------------------------------------------
 
-    def _route(self, request: InHand, why: str) -> Route | None:
+    def _route(self, request: DeliveredRequest, why: str) -> Route | None:
         """None if its deployment is not there."""
-        lane = self._lanes.get(request.event.deployment)
-        if lane is None:
+        target = self._targets.get(request.event.deployment)
+        if target is None:
             return None
         return route_of(
             request.event,
-            lane,
+            target,
             urgency=self._urgency,
             created_at=request.group.created_at,
             why=why,
             now=self._clock.now(),
         )
 
-    async def _enter(self, request: InHand, route: Route) -> Permit | str:
+    async def _enter(self, request: DeliveredRequest, route: Route) -> Permit | str:
         """A permit, or why there was none while its route lasted."""
-        event, gate = request.event, route.lane.gate
+        event, gate = request.event, route.target.gate
         now = self._clock.now()
         left = route.until - now
         try:
             async with asyncio.timeout(left):
                 return await gate.enter(
-                    work=self._work(request, route.lane),
-                    patience=Patience(
+                    work=self._work(request, route.target),
+                    limits=WaitLimits(
                         # with nowhere else to go, nothing is won by coming back later
                         hold_seconds=left if route.spilled_over else self._timing.hold,
                         until=request.invocation.until,
@@ -262,11 +264,13 @@ class RequestHandler:
         except TimeoutError:
             return gate.verdict(hub=request.hub).why
 
-    async def _attempt(self, request: InHand, claim: Claim, route: Route, permit: Permit) -> Next:
-        call = LaneCall(permit=permit, lane=route.lane, worker=self._worker)
+    async def _attempt(
+        self, request: DeliveredRequest, claim: Claim, route: Route, permit: Permit
+    ) -> Next:
+        call = GatedCall(permit=permit, target=route.target, worker=self._worker)
         try:
             try:
-                body = await self._inputs.body(request.event, request.group)
+                body = await self._bodies.body(request.event, request.group)
             except DependencyUnavailable as error:
                 # nothing is claimed yet, so this event can wait elsewhere and hold up no other
                 why = f"its input cannot be read now ({error.reason})"
@@ -274,7 +278,7 @@ class RequestHandler:
             step = await self._attempts.run(request, body, claim=claim, route=route, call=call)
             if isinstance(call.result, Success) and call.result.usage is not None:
                 self._estimator.learn(
-                    body, deployment=route.lane.deployment, usage=call.result.usage
+                    body, deployment=route.target.deployment, usage=call.result.usage
                 )
             return step
         except InputMissing as error:
@@ -282,17 +286,17 @@ class RequestHandler:
         finally:
             permit.end()
 
-    def _work(self, request: InHand, lane: Lane) -> float:
+    def _work(self, request: DeliveredRequest, target: GatedDeployment) -> float:
         event = request.event
         if event.body is not None:
             return self._estimator.reserved_work(
-                event.body, deployment=lane.deployment, model=lane.model
+                event.body, deployment=target.deployment, model=target.model
             )
-        return work_of_length(event.blob.length if event.blob else 0, model=lane.model)
+        return work_of_length(event.blob.length if event.blob else 0, model=target.model)
 
     # --- its time ---------------------------------------------------------------------------------
 
-    async def _is_due(self, request: InHand, due: float) -> bool:
+    async def _is_due(self, request: DeliveredRequest, due: float) -> bool:
         """Wait for its time if that is near; else hold it a while, lest it circle the hub."""
         wait = due - self._clock.now()
         if wait <= 0:
@@ -305,7 +309,7 @@ class RequestHandler:
         await self._clock.sleep(min(interval, left))
         return False
 
-    def _left(self, request: InHand) -> float:
+    def _left(self, request: DeliveredRequest) -> float:
         return max(0.0, request.invocation.until - self._clock.monotonic())
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.hubs import Delivery
 
-from .delivery_progress import Progress
+from .delivery_progress import DeliveryProgress
 from .rescheduling import Rescheduler
 
 
@@ -32,4 +32,4 @@ class Invocation:
     rescheduler: Rescheduler
     until: float
     """Monotonic: after this no new work is started."""
-    progress: Progress = field(default_factory=Progress)
+    progress: DeliveryProgress = field(default_factory=DeliveryProgress)

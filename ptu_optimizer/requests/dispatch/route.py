@@ -1,10 +1,10 @@
-"""A deployment as the dispatcher sees it, and which one a request asks now."""
+"""Which deployment a request asks now, and until when."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ptu_optimizer.admission.gated_deployment import Lane
+from ptu_optimizer.admission.gated_deployment import GatedDeployment
 from ptu_optimizer.requests.envelope import RequestEvent
 from ptu_optimizer.requests.urgency import STAYS, Urgency
 
@@ -13,7 +13,7 @@ from ptu_optimizer.requests.urgency import STAYS, Urgency
 class Route:
     """The way that a request takes now, and until when. Times are epoch seconds."""
 
-    lane: Lane
+    target: GatedDeployment
     leaves_at: float
     """When it leaves the lane of its own deployment for spillover; infinite if it does not."""
     deadline: float
@@ -38,20 +38,29 @@ class Route:
 
 
 def route_of(
-    event: RequestEvent, lane: Lane, *, urgency: Urgency, created_at: float, why: str, now: float
+    event: RequestEvent,
+    target: GatedDeployment,
+    *,
+    urgency: Urgency,
+    created_at: float,
+    why: str,
+    now: float,
 ) -> Route:
     """Its own deployment; near its deadline the one to spill over to, if it may.
 
     `created_at` is when its group was, `why` it has waited so far, if that is known.
     """
-    if lane.spillover is None:
-        return Route(lane=lane, leaves_at=STAYS, deadline=event.deadline)
+    if target.spillover is None:
+        return Route(target=target, leaves_at=STAYS, deadline=event.deadline)
     leaves_at = urgency.leaves_at(event, created_at=created_at)
     if now < leaves_at:
-        return Route(lane=lane, leaves_at=leaves_at, deadline=event.deadline)
+        return Route(target=target, leaves_at=leaves_at, deadline=event.deadline)
     spilled_over = f"its deadline was {max(0.0, event.deadline - now):.0f} s away"
     if why:
         spilled_over += f"; why it waited last: {why}"
     return Route(
-        lane=lane.spillover, leaves_at=leaves_at, deadline=event.deadline, spilled_over=spilled_over
+        target=target.spillover,
+        leaves_at=leaves_at,
+        deadline=event.deadline,
+        spilled_over=spilled_over,
     )

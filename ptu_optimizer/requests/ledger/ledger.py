@@ -15,7 +15,7 @@ FIRST_RETRY_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Records:
+class RequestRecords:
     """All that is known of one request: its slots, and annotations that decide nothing."""
 
     slots: tuple[Slot, ...]
@@ -30,7 +30,7 @@ class Records:
         return next((a for a in self.annotations if a.get("type") == "deferral"), None)
 
     @classmethod
-    def of(cls, records: list[JsonObject]) -> Records:
+    def of(cls, records: list[JsonObject]) -> RequestRecords:
         return cls(
             slots=tuple(Slot.from_record(record) for record in records if is_slot(record)),
             annotations=tuple(record for record in records if not is_slot(record)),
@@ -63,12 +63,12 @@ class Ledger:
             await self._clock.sleep(pause)
             pause *= 2
 
-    async def read(self, request_id: str, *, until: float | None = None) -> Records:
+    async def read(self, request_id: str, *, until: float | None = None) -> RequestRecords:
         """Raises DependencyUnavailable; with `until` (monotonic) it tries again before that."""
         pause = FIRST_RETRY_SECONDS
         while True:
             try:
-                return Records.of(await self._store.read(request_id))
+                return RequestRecords.of(await self._store.read(request_id))
             except DependencyUnavailable:
                 if until is None or self._clock.monotonic() + pause >= until:
                     raise

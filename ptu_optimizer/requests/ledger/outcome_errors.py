@@ -1,4 +1,4 @@
-"""What the records of an attempt say besides what decides: who served, and why it failed."""
+"""The errors of outcomes that no call brought: what callers read as the reason."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from ptu_optimizer.telemetry import logger
 from .ledger import Ledger
 from .result_event import ResultEvent
 from .rules import Claim, Ended, Later, Ours, Sighting, next_step
-from .slots import Kind, Slot, new_token
+from .slots import Slot, SlotKind, new_token
 from .timing import Timing
 
 _log = logger("outcomes")
@@ -32,7 +32,9 @@ LARGEST_ITEM_BYTES = 1_900_000
 FIRST_RETRY_SECONDS = 0.2
 
 
-def unpaid(event: RequestEvent, claim: Claim, kind: Kind, error: JsonObject, *, at: float) -> Slot:
+def unpaid(
+    event: RequestEvent, claim: Claim, kind: SlotKind, error: JsonObject, *, at: float
+) -> Slot:
     """The outcome of a request that ends without a call: expired, given up, without an input."""
     return Slot(
         request_id=event.request_id,
@@ -55,7 +57,7 @@ def labels(event: RequestEvent) -> JsonObject:
 class Concluded:
     """The request has its outcome, by us or by someone else."""
 
-    kind: Kind
+    kind: SlotKind
     duplicate: JsonObject | None = None
     """Our paid call that lost against another outcome: an annotation for the books."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .slots import Kind, Slot, head
+from .slots import Slot, SlotKind, head
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def next_step(
         if n == 1 and not token:
             return Claim(1, 0)
         return Later(n, seen.now + visibility_delay, "its last record is not visible yet")
-    if top.kind is Kind.RELEASED:
+    if top.kind is SlotKind.RELEASED:
         if token and mine is None:
             # our create of n may still land: let it become visible before anyone decides
             return Later(n, seen.now + visibility_delay, "the fate of a write is not known yet")
@@ -126,6 +126,6 @@ def may_end(slots: Sequence[Slot], *, now: float, skew: float, cancelling: bool)
         return 1
     if top.kind.is_outcome:
         return None
-    if top.kind is Kind.ATTEMPT and not cancelling and now <= top.lease_until + skew:
+    if top.kind is SlotKind.ATTEMPT and not cancelling and now <= top.lease_until + skew:
         return None
     return top.n + 1

@@ -17,7 +17,7 @@ OUTCOME_TTL_MARGIN_SECONDS = 3_600
 """Outcomes outlive every other record of their group, so that a fold never loses its end (15)."""
 
 
-class Kind(StrEnum):
+class SlotKind(StrEnum):
     """What a slot says. The last four are outcomes: the one end of a request."""
 
     ATTEMPT = "attempt"
@@ -29,7 +29,7 @@ class Kind(StrEnum):
 
     @property
     def is_outcome(self) -> bool:
-        return self not in (Kind.ATTEMPT, Kind.RELEASED)
+        return self not in (SlotKind.ATTEMPT, SlotKind.RELEASED)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +38,7 @@ class Slot:
 
     request_id: str
     n: int
-    kind: Kind
+    kind: SlotKind
     claim_token: str
     at: float
     failures: int = 0
@@ -80,7 +80,7 @@ class Slot:
         return cls(
             request_id=record["request_id"],
             n=record["n"],
-            kind=Kind(record["kind"]),
+            kind=SlotKind(record["kind"]),
             claim_token=record["claim_token"],
             at=record["at"],
             failures=record.get("failures", 0),
@@ -159,12 +159,12 @@ class Folded:
 def fold(slots: Sequence[Slot], *, deferred: bool, now: float, skew: float) -> Folded:
     """`deferred` is whether an annotation says that the request was re-scheduled."""
     top = head(slots)
-    attempts = [slot for slot in slots if slot.kind is Kind.ATTEMPT]
+    attempts = [slot for slot in slots if slot.kind is SlotKind.ATTEMPT]
     if top is None:
         state = State.DEFERRED if deferred else State.QUEUED
     elif top.kind.is_outcome:
         state = State(top.kind.value)
-    elif top.kind is Kind.ATTEMPT and now <= top.lease_until + skew:
+    elif top.kind is SlotKind.ATTEMPT and now <= top.lease_until + skew:
         state = State.DISPATCHING
     else:
         state = State.DEFERRED
@@ -173,5 +173,5 @@ def fold(slots: Sequence[Slot], *, deferred: bool, now: float, skew: float) -> F
         top=top,
         attempts=len(attempts),
         failures=top.failures if top else 0,
-        released=tuple(slot for slot in slots if slot.kind is Kind.RELEASED),
+        released=tuple(slot for slot in slots if slot.kind is SlotKind.RELEASED),
     )

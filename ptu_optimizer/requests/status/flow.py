@@ -50,7 +50,7 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Progress:
+class GroupProgress:
     """How far one process has come with a group."""
 
     group: str
@@ -81,7 +81,7 @@ class Flow:
     """How many requests were usually accepted a second."""
     newest: float
     """When the newest one was accepted that has left."""
-    groups: tuple[Progress, ...]
+    groups: tuple[GroupProgress, ...]
     """The groups of which some have left and some have not."""
 
     def record(self, *, deployment: str, ttl_seconds: int) -> dict[str, Any]:
@@ -108,7 +108,7 @@ class Flow:
                 round_seconds=float(record["round_seconds"]),
                 accepted_per_second=float(record["accepted_per_second"]),
                 newest=float(record["newest"]),
-                groups=tuple(Progress(**group) for group in record["groups"]),
+                groups=tuple(GroupProgress(**group) for group in record["groups"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidFlow(str(error)) from None
@@ -127,7 +127,7 @@ class FlowMeter:
         self._left = 0.0
         self._started = 0.0
         self._rounds = 0.0
-        self._groups: dict[str, Progress] = {}
+        self._groups: dict[str, GroupProgress] = {}
         self._newest = -math.inf
         self._accepted = 0.0
         self._accepted_span = 0.0
@@ -187,7 +187,7 @@ class FlowMeter:
         self._at = max(self._at, now)
 
     def _count_group(self, place: Place) -> None:
-        known = self._groups.pop(place.group, None) or Progress(
+        known = self._groups.pop(place.group, None) or GroupProgress(
             group=place.group,
             accepted_at=place.accepted_at,
             count=place.count,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-from .flow import Flow, Place, Progress
+from .flow import Flow, GroupProgress, Place
 
 LEAST_CHANCE = 0.005
 """Below this, how often a request will be re-scheduled is anybody's guess."""
@@ -27,7 +27,7 @@ class Outlook:
     round_seconds: float
     accepted_per_second: float
     newest: float
-    groups: tuple[Progress, ...]
+    groups: tuple[GroupProgress, ...]
     """Each once, oldest first."""
 
     @classmethod
@@ -36,7 +36,7 @@ class Outlook:
         rate = sum(flow.rate for flow in flows)
         if rate <= 0:
             return None
-        groups: dict[str, Progress] = {}
+        groups: dict[str, GroupProgress] = {}
         for part in (part for flow in flows for part in flow.groups):
             known = groups.get(part.group)
             groups[part.group] = part if known is None else _together(known, part)
@@ -75,9 +75,9 @@ class Outlook:
         return self.round_seconds * (1.0 / self.chance - 1.0)
 
 
-def _together(one: Progress, other: Progress) -> Progress:
+def _together(one: GroupProgress, other: GroupProgress) -> GroupProgress:
     return replace(one, before=max(one.before, other.before), left=one.left + other.left)
 
 
-def _remaining(group: Progress) -> int:
+def _remaining(group: GroupProgress) -> int:
     return max(0, group.count - group.before - group.left)

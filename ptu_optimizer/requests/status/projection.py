@@ -20,14 +20,14 @@ from .outlook import Outlook
 
 _log = logger("projection")
 
-FRESH_SECONDS = 120.0
+FLOW_FRESH_SECONDS = 120.0
 """So old may be what a process told: at a gate that lets nobody pass it tells nothing new for as
 long as a request is held there."""
 
 ALMOST_ALL = 0.995
 """From this share on, that some are re-scheduled is not worth a word."""
 
-STORE_CLOCK_SECONDS = 30.0
+STORE_CLOCK_MARGIN_SECONDS = 30.0
 """By so much the store's clock may differ from ours."""
 
 
@@ -40,7 +40,7 @@ class Projection:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Waiting:
+class WaitingRequest:
     """What is known of a request that waits. Times in epoch seconds."""
 
     place: Place
@@ -57,7 +57,7 @@ class Projections:
         self._deployments = deployments
         self._clock = clock
 
-    async def of(self, waiting: Waiting) -> Projection:
+    async def of(self, waiting: WaitingRequest) -> Projection:
         """One small query of `capacity` per deployment that it may be for."""
         now = self._clock.now()
         names = self._deployments if waiting.deployment is None else [waiting.deployment]
@@ -68,7 +68,7 @@ class Projections:
         return project(waiting, [flow for flows in read for flow in flows], now=now)
 
     async def _flows(self, deployment: str, now: float) -> list[Flow]:
-        since = now - FRESH_SECONDS - STORE_CLOCK_SECONDS
+        since = now - FLOW_FRESH_SECONDS - STORE_CLOCK_MARGIN_SECONDS
         flows: list[Flow] = []
         for record in await self._store.changed(deployment, since=since, kinds=("flow",)):
             try:
@@ -78,8 +78,8 @@ class Projections:
         return flows
 
 
-def project(waiting: Waiting, flows: Sequence[Flow], *, now: float) -> Projection:
-    fresh = [flow for flow in flows if now - flow.at <= FRESH_SECONDS]
+def project(waiting: WaitingRequest, flows: Sequence[Flow], *, now: float) -> Projection:
+    fresh = [flow for flow in flows if now - flow.at <= FLOW_FRESH_SECONDS]
     outlooks = {
         hub: outlook
         for hub in {flow.hub for flow in fresh}
@@ -97,7 +97,7 @@ def _queued(place: Place, outlooks: dict[str, Outlook]) -> Projection:
         return Projection(
             None,
             f"nothing is known: no request of hub {REQUESTS} came to the deployment in the last "
-            f"{FRESH_SECONDS:.0f} s",
+            f"{FLOW_FRESH_SECONDS:.0f} s",
         )
     ahead = outlook.ahead(place)
     seconds = ahead / outlook.rate

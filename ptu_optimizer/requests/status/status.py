@@ -14,13 +14,13 @@ from ptu_optimizer.ports.hubs import REQUESTS_LATER
 from ptu_optimizer.ports.stores import BlobStore, Created
 from ptu_optimizer.requests.id_keys import Ids
 from ptu_optimizer.requests.ids import ForgedId, RequestId
-from ptu_optimizer.requests.ledger.ledger import Ledger, Records
+from ptu_optimizer.requests.ledger.ledger import Ledger, RequestRecords
 from ptu_optimizer.requests.ledger.rules import may_end
-from ptu_optimizer.requests.ledger.slots import Kind, Slot, State, fold, head, new_token
+from ptu_optimizer.requests.ledger.slots import Slot, SlotKind, State, fold, head, new_token
 from ptu_optimizer.requests.ledger.timing import Timing
 
 from .flow_reports import place_of
-from .projection import Projections, Waiting
+from .projection import Projections, WaitingRequest
 from .wait_reason import reason
 
 FIRST_RETRY_SECONDS = 0.2
@@ -70,7 +70,7 @@ class RequestStatus:
             cancelled = Slot(
                 request_id=request.text,
                 n=n,
-                kind=Kind.CANCELLED,
+                kind=SlotKind.CANCELLED,
                 claim_token=token,
                 at=self._clock.now(),
                 failures=top.failures if top is not None else 0,
@@ -84,7 +84,7 @@ class RequestStatus:
                 raise _away(error) from None
             if created is Created.CREATED:
                 view = await self._view(request, await self._records(request))
-                under_way = top is not None and top.kind is Kind.ATTEMPT
+                under_way = top is not None and top.kind is SlotKind.ATTEMPT
                 view["detail"] = (
                     "Cancelled. A call was under way: its answer, if one comes, is dropped."
                     if under_way
@@ -100,10 +100,10 @@ class RequestStatus:
             await self._clock.sleep(pause)
             pause *= 2
 
-    async def _already(self, request: RequestId, records: Records, token: str) -> JsonObject:
+    async def _already(self, request: RequestId, records: RequestRecords, token: str) -> JsonObject:
         view = await self._view(request, records)
         top = head(records.slots)
-        if top is not None and top.kind is Kind.CANCELLED:
+        if top is not None and top.kind is SlotKind.CANCELLED:
             ours = top.claim_token == token
             view["detail"] = "Cancelled." if ours else "It was cancelled before."
             return view
@@ -132,13 +132,13 @@ class RequestStatus:
             )
         return request
 
-    async def _records(self, request: RequestId) -> Records:
+    async def _records(self, request: RequestId) -> RequestRecords:
         try:
             return await self._ledger.read(request.text)
         except DependencyUnavailable as error:
             raise _away(error) from None
 
-    async def _view(self, request: RequestId, records: Records) -> JsonObject:
+    async def _view(self, request: RequestId, records: RequestRecords) -> JsonObject:
         deferral = records.deferral
         folded = fold(
             records.slots,
@@ -183,7 +183,7 @@ class RequestStatus:
         """Why it waits, and how long it probably will."""
         why, not_before = reason(top, deferral)
         last = deferral or {}
-        known = Waiting(
+        known = WaitingRequest(
             place=place_of(request.group, request.text),
             deployment=last.get("deployment", labels.get("deployment")),
             hub=last.get("hub", None if top is None else REQUESTS_LATER),
@@ -232,7 +232,7 @@ def _away(error: DependencyUnavailable) -> AppError:
     )
 
 
-def _labels(records: Records) -> JsonObject:
+def _labels(records: RequestRecords) -> JsonObject:
     """What the latest slot that says it says: custom_id, metadata, deployment, spillover."""
     labels: JsonObject = {}
     for slot in sorted(records.slots, key=lambda s: s.n):
@@ -244,10 +244,10 @@ def _labels(records: Records) -> JsonObject:
 
 def _entry(slot: Slot) -> JsonObject:
     entry: JsonObject = {"slot": slot.n, "kind": slot.kind.value, "at": _time(slot.at)}
-    if slot.kind is Kind.ATTEMPT:
+    if slot.kind is SlotKind.ATTEMPT:
         entry["lease_until"] = _time(slot.lease_until)
         entry["deployment"] = slot.details.get("deployment")
-    if slot.kind is Kind.RELEASED:
+    if slot.kind is SlotKind.RELEASED:
         entry["why"] = slot.details.get("why")
         entry["not_before"] = _time(slot.not_before)
     return entry

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ptu_optimizer.requests.ledger.slots import Kind, Slot
+from ptu_optimizer.requests.ledger.slots import Slot, SlotKind
 
 QUEUED_WHY = "in its hub, behind what came before it"
 LOST_WHY = "its worker was lost; it is taken over"
@@ -20,10 +20,14 @@ def reason(top: Slot | None, deferral: Mapping[str, Any] | None) -> tuple[str, f
 
     `top` is the head of its slots and no outcome; `deferral` the annotation of its last copy.
     """
-    if top is not None and top.kind is Kind.RELEASED and top.at >= (deferral or {}).get("at", 0):
+    if (
+        top is not None
+        and top.kind is SlotKind.RELEASED
+        and top.at >= (deferral or {}).get("at", 0)
+    ):
         return str(top.details.get("why") or "released"), top.not_before
     if deferral is not None:
         return str(deferral.get("why") or "re-scheduled"), deferral.get("not_before")
-    if top is not None and top.kind is Kind.ATTEMPT:
+    if top is not None and top.kind is SlotKind.ATTEMPT:
         return LOST_WHY, None
     return QUEUED_WHY, None

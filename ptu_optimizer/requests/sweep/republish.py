@@ -12,11 +12,11 @@ from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.hubs import Publisher, PublishFailed
 from ptu_optimizer.ports.stores import Created, GroupStore, LedgerStore
-from ptu_optimizer.requests.bodies import Inputs, PackedInputs
+from ptu_optimizer.requests.bodies import Bodies, PackedInputs
 from ptu_optimizer.requests.envelope import RequestEvent, first_event
 from ptu_optimizer.requests.ids import GroupId
 from ptu_optimizer.requests.item import Item
-from ptu_optimizer.requests.ledger.slots import Kind, Slot, head, is_slot
+from ptu_optimizer.requests.ledger.slots import Slot, SlotKind, head, is_slot
 from ptu_optimizer.requests.publishing import publish_again
 from ptu_optimizer.telemetry import logger
 
@@ -55,7 +55,7 @@ class Slice:
     def last_known_publication(self, request_id: str, group_published: float) -> float:
         """The latest time at which an event of the request was surely, or maybe, published."""
         top = self.top(request_id)
-        if top is not None and top.kind is Kind.ATTEMPT and top.enqueued_at > 0.0:
+        if top is not None and top.kind is SlotKind.ATTEMPT and top.enqueued_at > 0.0:
             # the event that it came from, and what was published since, if anything was
             since = [mark for mark in self.marks[LOST] if mark >= top.at]
             return max(top.enqueued_at, self.deferred_at(request_id), *since)
@@ -79,13 +79,13 @@ class Republisher:
         *,
         groups: GroupStore,
         store: LedgerStore,
-        inputs: Inputs,
+        bodies: Bodies,
         publisher: Publisher,
         clock: Clock,
     ) -> None:
         self._groups = groups
         self._store = store
-        self._inputs = inputs
+        self._bodies = bodies
         self._publisher = publisher
         self._clock = clock
 
@@ -113,7 +113,7 @@ class Republisher:
         top = known.top(request_id)
         slot = 1
         if top is not None:
-            slot = top.n + 1 if top.kind is Kind.RELEASED else top.n
+            slot = top.n + 1 if top.kind is SlotKind.RELEASED else top.n
         event = first_event(
             request_id,
             await self.item(work, index),
@@ -167,5 +167,5 @@ class Republisher:
                 if full is None:
                     raise DependencyUnavailable("Cosmos DB", "a group record is not visible")
                 record = full
-            work.packed = await self._inputs.all_items(work.group, record)
+            work.packed = await self._bodies.all_items(work.group, record)
         return work.packed

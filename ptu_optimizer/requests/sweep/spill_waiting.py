@@ -18,7 +18,7 @@ LEAST_WINDOW_SECONDS = 300.0
 """So long before it leaves, at the least, it is looked for: the time of two sweeps and more."""
 
 
-class Leaving:
+class SpillWaiting:
     def __init__(self, *, urgency: Urgency, again: Republisher) -> None:
         self._urgency = urgency
         self._again = again

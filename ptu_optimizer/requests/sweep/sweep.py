@@ -14,7 +14,7 @@ from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.hubs import REQUESTS_LATER, REQUESTS_SOON, Publisher
 from ptu_optimizer.ports.stores import Created, GroupStore, LedgerStore
-from ptu_optimizer.requests.bodies import InputMissing, Inputs
+from ptu_optimizer.requests.bodies import Bodies, InputMissing
 from ptu_optimizer.requests.envelope import RequestEvent
 from ptu_optimizer.requests.id_keys import Ids
 from ptu_optimizer.requests.ids import REQUESTS_PER_SLICE, ForgedId, bucket_of, slice_of
@@ -22,14 +22,14 @@ from ptu_optimizer.requests.item import Spillover
 from ptu_optimizer.requests.ledger.ledger import Ledger
 from ptu_optimizer.requests.ledger.outcome_errors import deadline_exceeded
 from ptu_optimizer.requests.ledger.rules import may_end
-from ptu_optimizer.requests.ledger.slots import Kind, Slot, head, new_token
+from ptu_optimizer.requests.ledger.slots import Slot, SlotKind, head, new_token
 from ptu_optimizer.requests.ledger.timing import Timing
 from ptu_optimizer.requests.status.wait_reason import reason
 from ptu_optimizer.requests.urgency import Urgency
 from ptu_optimizer.telemetry import logger
 
 from .republish import LEAVING, LOST, GroupWork, Republisher
-from .spill_waiting import Leaving
+from .spill_waiting import SpillWaiting
 from .watermark import Watermark
 
 _log = logger("sweep")
@@ -37,7 +37,7 @@ _log = logger("sweep")
 HTTP_LIMIT_SECONDS = 230.0
 """Azure ends every HTTP request after this: no intake publishes later than that after its group."""
 
-LONGEST_PAUSE_SECONDS = 3_600.0
+LONGEST_LOOK_PAUSE_SECONDS = 3_600.0
 BUCKET_SECONDS = 3_600
 
 
@@ -59,7 +59,7 @@ class Sweep:
         groups: GroupStore,
         store: LedgerStore,
         ledger: Ledger,
-        inputs: Inputs,
+        bodies: Bodies,
         publisher: Publisher,
         watermark: Watermark,
         clock: Clock,
@@ -75,14 +75,14 @@ class Sweep:
         self._groups = groups
         self._ledger = ledger
         self._again = Republisher(
-            groups=groups, store=store, inputs=inputs, publisher=publisher, clock=clock
+            groups=groups, store=store, bodies=bodies, publisher=publisher, clock=clock
         )
         self._watermark = watermark
         self._clock = clock
         self._timing = timing
         self._longest = longest_deadline_seconds
         self._pause = pause_seconds
-        self._leaving = Leaving(urgency=urgency, again=self._again)
+        self._leaving = SpillWaiting(urgency=urgency, again=self._again)
         self._run_seconds = run_seconds
         self._finished_until: dict[str, float] = {}
         self._next_look: dict[str, float] = {}
@@ -115,12 +115,12 @@ class Sweep:
                         extra={"group": record["id"], "reason": str(error)},
                     )
                     self._next_look[record["id"]] = min(
-                        self._clock.now() + LONGEST_PAUSE_SECONDS,
+                        self._clock.now() + LONGEST_LOOK_PAUSE_SECONDS,
                         max(self._clock.now(), record["latest_deadline"]),
                     )
             if not open_groups and self._is_past(bucket):
                 # not for ever: the retry of an Idempotency-Key stores its group hours later
-                self._finished_until[bucket] = self._clock.now() + LONGEST_PAUSE_SECONDS
+                self._finished_until[bucket] = self._clock.now() + LONGEST_LOOK_PAUSE_SECONDS
         return run.report()
 
     def _buckets(self) -> Iterable[str]:
@@ -162,7 +162,7 @@ class Sweep:
         except ForgedId:
             # signed with a key that is gone: its requests can no longer be told from forged
             _log.error("a group of an unknown key is left alone", extra={"group": record["id"]})
-            self._next_look[record["id"]] = now + LONGEST_PAUSE_SECONDS
+            self._next_look[record["id"]] = now + LONGEST_LOOK_PAUSE_SECONDS
             return
         run.looked_at += 1
         work = GroupWork(group=group, record=record)
@@ -184,7 +184,7 @@ class Sweep:
             self._next_look.pop(group.text, None)
             return
         age = now - group.created_at
-        pause = min(LONGEST_PAUSE_SECONDS, max(self._pause, age / 10))
+        pause = min(LONGEST_LOOK_PAUSE_SECONDS, max(self._pause, age / 10))
         due = min(now + pause, work.look_at)
         for at in (record["earliest_deadline"], self._leaving.begins_at(work)):
             if now < at:
@@ -238,7 +238,7 @@ class Sweep:
         """At growing intervals (11)."""
         if not marks:
             return True
-        pause = min(LONGEST_PAUSE_SECONDS, self._pause * 2 ** min(len(marks), 16))
+        pause = min(LONGEST_LOOK_PAUSE_SECONDS, self._pause * 2 ** min(len(marks), 16))
         return bool(now >= max(marks) + pause)
 
     async def _expire(
@@ -265,7 +265,7 @@ class Sweep:
             Slot(
                 request_id=work.group.request_id(index),
                 n=n,
-                kind=Kind.EXPIRED,
+                kind=SlotKind.EXPIRED,
                 claim_token=new_token(),
                 at=self._clock.now(),
                 failures=top.failures if top is not None else 0,

@@ -28,7 +28,7 @@ from ptu_optimizer.telemetry import logger
 
 _log = logger("watermark")
 
-LONGEST_PAUSE_SECONDS = 3_600.0
+LONGEST_NUDGE_PAUSE_SECONDS = 3_600.0
 """Nudges come at growing intervals: a partition whose host is down gets one an hour, no more."""
 
 
@@ -105,5 +105,7 @@ class Watermark:
         except PublishFailed as error:
             _log.warning("a nudge was not sent", extra={"reason": str(error)})
             return
-        standing.nudge_at = now + min(LONGEST_PAUSE_SECONDS, self._patience * 2**standing.nudges)
+        standing.nudge_at = now + min(
+            LONGEST_NUDGE_PAUSE_SECONDS, self._patience * 2**standing.nudges
+        )
         standing.nudges = min(standing.nudges + 1, 20)

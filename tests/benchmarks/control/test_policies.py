@@ -11,7 +11,7 @@ from benchmarks.control.scenarios import Scenario
 from local.virtual_time import EPOCH, in_virtual_time
 from ptu_optimizer.capacity.control.verdict import Admit, Wait
 from ptu_optimizer.capacity.signals.minute import Minute
-from ptu_optimizer.capacity.signals.reading import Kind, Reading
+from ptu_optimizer.capacity.signals.reading import Reading, ReadingKind
 
 PRIORITY = "normal"
 MOST = 16
@@ -56,7 +56,7 @@ def admitted(policy: Policy, *, now: float = EPOCH, work: float = 10.0) -> int:
 def throttled(at: float, *, retry_after: float = 1.0) -> Reading:
     return Reading(
         deployment="ptu",
-        kind=Kind.THROTTLED,
+        kind=ReadingKind.THROTTLED,
         value=1.0,
         source="test",
         observed_at=at,

@@ -12,7 +12,7 @@ from benchmarks.control.signals import UsageEvents, minute_of, write_minutes, wr
 from benchmarks.control.store import CapacityContainer
 from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
 from ptu_optimizer.capacity.signals.minute import Minute
-from ptu_optimizer.capacity.signals.usage import Usage
+from ptu_optimizer.capacity.signals.usage import UsageWindows
 from ptu_optimizer.capacity.signals.usage_events import UsageEvents as Aggregation
 from ptu_optimizer.capacity.work import known_models
 from ptu_optimizer.feeds.usage_feed import UsageFeed
@@ -117,7 +117,7 @@ def test_of_a_minute_without_calls_there_is_no_record(scenario: Scenario) -> Non
 
 
 @in_virtual_time
-async def _lateness_of_events(scenario: Scenario) -> tuple[list[float], list[Usage]]:
+async def _lateness_of_events(scenario: Scenario) -> tuple[list[float], list[UsageWindows]]:
     """For every window that is read, how old its end is when it is first seen; and all of them."""
     gateway = UsageEvents(deployment=DEPLOYMENT, lost_share=0.0, seed=1)
     plant, store = plant_of(scenario, gateway=gateway), CapacityContainer()
@@ -125,11 +125,11 @@ async def _lateness_of_events(scenario: Scenario) -> tuple[list[float], list[Usa
     feed = UsageFeed(events=Aggregation({DEPLOYMENT: known_models()["gpt-4.1"]}), clock=clock)
     task = asyncio.create_task(write_usage(gateway, feed, plant, store))
     first_seen: dict[str, float] = {}
-    usages: dict[str, Usage] = {}
+    usages: dict[str, UsageWindows] = {}
     for _ in range(600):
         await asyncio.sleep(0.1)
         for record in await seen(store):
-            usage = usages[record["id"]] = Usage.from_record(record)
+            usage = usages[record["id"]] = UsageWindows.from_record(record)
             first_seen.setdefault(record["id"], clock.now() - usage.windows[-1].start)
     task.cancel()
     return list(first_seen.values()), list(usages.values())

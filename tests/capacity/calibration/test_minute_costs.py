@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptu_optimizer.capacity.calibration.minute_costs import KEPT_MINUTES, MinuteCosts
+from ptu_optimizer.capacity.calibration.minute_costs import COST_MINUTES_KEPT, MinuteCosts
 from ptu_optimizer.capacity.signals.minute import minute_number
-from ptu_optimizer.capacity.signals.usage import Usage
+from ptu_optimizer.capacity.signals.usage import UsageWindows
 from tests.support.signals import NOW, RATE, THERE, usage
 
 MINUTE = minute_number(NOW)
 
 
-def count(costs: MinuteCosts, *records: Usage, now: float = NOW + 30) -> None:
+def count(costs: MinuteCosts, *records: UsageWindows, now: float = NOW + 30) -> None:
     for record in records:
         costs.count(record, work_per_second=RATE, now=now)
 
@@ -107,6 +107,6 @@ def test_old_minutes_are_forgotten_and_a_successor_is_told_of_the_newest() -> No
         costs.refused(at)
         count(costs, usage({}, used={at: 1.0}, record=str(number)), now=at)
     newest = MINUTE + 999
-    assert costs.own_minutes == tuple((newest - n, 6.0) for n in reversed(range(KEPT_MINUTES)))
-    old = newest - 3 * KEPT_MINUTES
+    assert costs.own_minutes == tuple((newest - n, 6.0) for n in reversed(range(COST_MINUTES_KEPT)))
+    old = newest - 3 * COST_MINUTES_KEPT
     assert costs.own_share(old) == costs.told_share(old) == costs.own_refused(old) == 0

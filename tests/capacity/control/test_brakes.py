@@ -17,7 +17,7 @@ from ptu_optimizer.capacity.control.brakes import (
     HarmBrake,
 )
 from ptu_optimizer.capacity.signals.alert import Alert
-from ptu_optimizer.capacity.signals.usage import Usage
+from ptu_optimizer.capacity.signals.usage import UsageWindows
 from tests.support.alerts import EXPIRY_SECONDS, FIRED_AT, RESOLVED_AT, fired_alert, resolved_alert
 from tests.support.signals import NOW, THERE, minute, usage
 
@@ -210,7 +210,7 @@ def test_at_first_nobody_was_refused() -> None:
         pytest.param(usage({}, refused={NOW + 3_600: 1}), NOW, id="of a clock that is ahead"),
     ],
 )
-def test_usage_events_tell_when_others_were_refused(seen: Usage, at: float) -> None:
+def test_usage_events_tell_when_others_were_refused(seen: UsageWindows, at: float) -> None:
     brake = HarmBrake()
     brake.usage(seen, now=NOW)
     assert brake.others_refused_at == at

@@ -12,7 +12,7 @@ from ptu_optimizer.capacity.control.breaker import (
     FAILURES_ALONE,
     FAILURES_AMONG_OTHERS,
     FIRST_PAUSE_SECONDS,
-    LONGEST_PAUSE_SECONDS,
+    LONGEST_OUTAGE_PAUSE_SECONDS,
     Breaker,
 )
 from ptu_optimizer.requests.ledger.timing import Timing
@@ -25,13 +25,13 @@ def failed(times: int, *, at: float = 0.0) -> Breaker:
     return breaker
 
 
-def closed(*, at: float = 0.0) -> Breaker:
+def tripped(*, at: float = 0.0) -> Breaker:
     breaker = failed(FAILURES_ALONE, at=at)
     assert breaker.ask(now=at, in_flight=0) is not None
     return breaker
 
 
-# --- when it closes -----------------------------------------------------------------------------
+# --- when it trips ------------------------------------------------------------------------------
 
 
 def test_it_minds_nothing_while_calls_are_answered() -> None:
@@ -44,7 +44,7 @@ def test_it_minds_nothing_while_calls_are_answered() -> None:
 
 
 @pytest.mark.parametrize(
-    ("failures", "in_flight", "closes"),
+    ("failures", "in_flight", "trips"),
     [
         pytest.param(FAILURES_ALONE - 1, 0, False, id="two, nothing under way"),
         pytest.param(FAILURES_ALONE, 0, True, id="three, nothing under way"),
@@ -58,29 +58,29 @@ def test_it_minds_nothing_while_calls_are_answered() -> None:
     ],
 )
 def test_it_takes_more_failures_the_more_calls_may_still_be_answered(
-    failures: int, in_flight: int, closes: bool
+    failures: int, in_flight: int, trips: bool
 ) -> None:
     verdict = failed(failures).ask(now=0.0, in_flight=in_flight)
-    assert (verdict is not None) == closes
+    assert (verdict is not None) == trips
 
 
-def test_closed_it_says_why_and_until_when() -> None:
+def test_open_it_says_why_and_until_when() -> None:
     verdict = failed(FAILURES_AMONG_OTHERS, at=10.0).ask(now=11.0, in_flight=3)
     assert verdict is not None
-    assert verdict.closed
+    assert verdict.blocked
     assert verdict.retry_at == 10.0 + FIRST_PAUSE_SECONDS
     assert "no connection" in verdict.why
 
 
-# --- while it is closed -------------------------------------------------------------------------
+# --- while it is open ---------------------------------------------------------------------------
 
 
-def test_it_stays_closed_whatever_is_under_way_then() -> None:
-    assert closed().ask(now=0.5, in_flight=5) is not None
+def test_it_stays_open_whatever_is_under_way_then() -> None:
+    assert tripped().ask(now=0.5, in_flight=5) is not None
 
 
 def test_after_the_pause_one_call_at_a_time_probes() -> None:
-    breaker = closed()
+    breaker = tripped()
     assert breaker.ask(now=FIRST_PAUSE_SECONDS, in_flight=0) is None
     waiting = breaker.ask(now=FIRST_PAUSE_SECONDS, in_flight=1)
     assert waiting is not None
@@ -88,14 +88,14 @@ def test_after_the_pause_one_call_at_a_time_probes() -> None:
 
 
 def test_calls_that_were_under_way_do_not_make_the_pause_longer() -> None:
-    breaker = closed()
+    breaker = tripped()
     for _ in range(60):
         breaker.failed(now=0.5, why="no connection")
     assert breaker.ask(now=FIRST_PAUSE_SECONDS, in_flight=0) is None
 
 
 def test_each_failed_probe_doubles_the_pause_up_to_a_limit() -> None:
-    breaker, now, pauses = closed(), 0.0, []
+    breaker, now, pauses = tripped(), 0.0, []
     for _ in range(8):
         verdict = breaker.ask(now=now, in_flight=0)
         assert verdict is not None
@@ -104,18 +104,18 @@ def test_each_failed_probe_doubles_the_pause_up_to_a_limit() -> None:
         now = verdict.retry_at
         breaker.failed(now=now, why="still away")
     assert pauses[:4] == [2.0, 4.0, 8.0, 16.0]
-    assert pauses[-1] == LONGEST_PAUSE_SECONDS
+    assert pauses[-1] == LONGEST_OUTAGE_PAUSE_SECONDS
 
 
 @pytest.mark.parametrize("in_flight", [0, 5])
-def test_one_answer_opens_it_again(in_flight: int) -> None:
-    breaker = closed()
+def test_one_answer_closes_it_again(in_flight: int) -> None:
+    breaker = tripped()
     breaker.answered()
     assert breaker.ask(now=0.1, in_flight=in_flight) is None
 
 
 def test_after_an_answer_it_begins_anew() -> None:
-    breaker = closed()
+    breaker = tripped()
     breaker.failed(now=FIRST_PAUSE_SECONDS, why="still away")
     breaker.answered()
     for _ in range(FAILURES_ALONE):

@@ -98,14 +98,14 @@ def test_calls_at_a_time_have_a_hard_maximum() -> None:
     made = controller(level(0.0))
     assert sent_at_once(made, work=0.0) == CALLS
     wait = refusal(made)
-    assert not wait.closed, "it opens when a call ends"
+    assert not wait.blocked, "it opens when a call ends"
     assert wait.retry_at is None
     made.ended(now=NOW, reserved=0.0, used=0.0)
     assert isinstance(ask(made, work=0.0), Admit)
 
 
 @pytest.mark.parametrize(
-    ("after", "closed"),
+    ("after", "blocked"),
     [
         pytest.param(0.0, True, id="at once"),
         pytest.param(5.999, True, id="just before its time"),
@@ -115,12 +115,12 @@ def test_calls_at_a_time_have_a_hard_maximum() -> None:
     ],
 )
 @pytest.mark.parametrize("source", [HERE, THERE], ids=["our call", "another process's"])
-def test_a_429_closes_until_its_time_has_come(source: str, after: float, closed: bool) -> None:
+def test_a_429_closes_until_its_time_has_come(source: str, after: float, blocked: bool) -> None:
     made = controller(throttled(until=NOW + 6, source=source))
     verdict = ask(made, now=NOW + after)
-    assert isinstance(verdict, Wait) is closed
+    assert isinstance(verdict, Wait) is blocked
     if isinstance(verdict, Wait):
-        assert verdict.closed
+        assert verdict.blocked
         assert verdict.retry_at == NOW + 6 + AFTER_REFUSAL_SECONDS
         assert "429" in verdict.why
 
@@ -128,7 +128,7 @@ def test_a_429_closes_until_its_time_has_come(source: str, after: float, closed:
 def test_after_a_429_a_lower_header_does_not_open_before_its_time() -> None:
     made = controller(throttled(until=NOW + 6))
     made.observe(level(0.0, at=NOW + 1), now=NOW + 1)
-    assert refusal(made, now=NOW + 2).closed
+    assert refusal(made, now=NOW + 2).blocked
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_a_fired_alert_closes_until_it_is_resolved(lower: bool) -> None:
     )
     made = controller(*[level(0.0, at=NOW - 1)] * lower, alert)
     wait = refusal(made)
-    assert wait.closed
+    assert wait.blocked
     assert wait.why == "the alert alert ptu-is-full has fired"
     resolution = resolved_alert(fired_at=NOW, resolved_at=NOW + 5, expires_at=NOW + 900)
     made.observe(resolution, now=NOW + 5)
@@ -177,7 +177,7 @@ def test_a_fired_alert_closes_until_it_is_resolved(lower: bool) -> None:
 def test_a_newer_header_outlives_an_alert() -> None:
     alert = fired_alert(value=0.97, observed_at=NOW - 60, fired_at=NOW, expires_at=NOW + 900)
     made = controller(alert)
-    assert refusal(made).closed
+    assert refusal(made).blocked
     made.observe(level(0.0, at=NOW + 1), now=NOW + 1)
     assert isinstance(ask(made, now=NOW + 1), Admit)
 
@@ -186,21 +186,21 @@ def test_a_newer_header_outlives_an_alert() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "priority", "closed"),
+    ("value", "priority", "blocked"),
     [
         pytest.param(0.8, "normal", True, id="normal, at the upper limit"),
         pytest.param(1.7, "normal", True, id="normal, far above 100 %"),
         pytest.param(0.7999, "normal", False, id="normal, just below"),
         pytest.param(0.95, "high", True, id="high, at its upper limit"),
-        pytest.param(0.9, "high", False, id="high, where normal would be closed"),
+        pytest.param(0.9, "high", False, id="high, where normal would be blocked"),
     ],
 )
 def test_at_or_above_the_upper_limit_nothing_is_sent(
-    value: float, priority: str, closed: bool
+    value: float, priority: str, blocked: bool
 ) -> None:
     wait = refusal(controller(level(value)), priority=priority)
-    assert wait.closed is closed
-    assert not closed or "upper limit" in wait.why
+    assert wait.blocked is blocked
+    assert not blocked or "upper limit" in wait.why
 
 
 def test_above_the_lower_limit_fewer_calls_go_at_a_time() -> None:
@@ -214,15 +214,15 @@ def test_above_the_lower_limit_fewer_calls_go_at_a_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("load", "closed"),
+    ("load", "blocked"),
     [
         pytest.param(0.79, False, id="others below the upper limit"),
         pytest.param(0.81, True, id="others above it"),
     ],
 )
-def test_by_minutes_the_limits_apply_to_the_load_of_the_others(load: float, closed: bool) -> None:
+def test_by_minutes_the_limits_apply_to_the_load_of_the_others(load: float, blocked: bool) -> None:
     """To all load, our own would stop us."""
-    assert refusal(_paced(controller(minute(NOW - 60, load=load)))).closed is closed
+    assert refusal(_paced(controller(minute(NOW - 60, load=load)))).blocked is blocked
 
 
 def _paced(made: LevelController) -> LevelController:
@@ -239,7 +239,7 @@ def test_our_own_calls_are_subtracted_from_the_minute() -> None:
         send(made, now=at, work=RATE)
         made.ended(now=at + 0.5, reserved=RATE, used=RATE)
     made.observe(minute(NOW - 60, load=0.95), now=NOW)
-    assert not refusal(_paced(made)).closed
+    assert not refusal(_paced(made)).blocked
     belief = made.belief(now=NOW)
     assert belief.source == "azure monitor"
     assert belief.others == pytest.approx(0.95 - 50 / 60)
@@ -274,7 +274,7 @@ def test_what_was_sent_is_in_the_level_at_once() -> None:
 def test_who_waits_is_told_when_there_will_be_room() -> None:
     made = controller(level(0.09))
     wait = refusal(made)
-    assert not wait.closed
+    assert not wait.blocked
     assert wait.retry_at is not None
     assert NOW < wait.retry_at <= NOW + 0.25
 
@@ -305,7 +305,7 @@ def test_with_nothing_known_one_call_at_a_time_is_a_probe() -> None:
     made = controller()
     assert sent_at_once(made) == 1
     wait = refusal(made, now=NOW + 60)
-    assert not wait.closed, "the probe is still under way, and its reading will open"
+    assert not wait.blocked, "the probe is still under way, and its reading will open"
     made.ended(now=NOW + 60, reserved=WORK, used=WORK)
     assert sent_at_once(made, now=NOW + 60) == 1
 

@@ -14,7 +14,7 @@ from local.ptu.payg_deployment import PaygDeployment
 from ptu_optimizer.capacity.control.controller import Controller
 from ptu_optimizer.capacity.control.pay_as_you_go import FULL_FROM, TOKENS, PayAsYouGo
 from ptu_optimizer.capacity.control.verdict import Admit, Wait
-from ptu_optimizer.capacity.signals.reading import Kind, Reading
+from ptu_optimizer.capacity.signals.reading import Reading, ReadingKind
 
 NOW = 1_000.0
 
@@ -24,7 +24,11 @@ def controller(*, tpm: int = 60_000, rpm: int | None = None, calls: int = 64) ->
 
 
 def told(
-    value: float, *, at: float = NOW, kind: Kind = Kind.LEVEL, until: float | None = None
+    value: float,
+    *,
+    at: float = NOW,
+    kind: ReadingKind = ReadingKind.LEVEL,
+    until: float | None = None,
 ) -> Reading:
     return Reading(
         deployment="payg", kind=kind, value=value, source="a worker", observed_at=at, until=until
@@ -49,7 +53,7 @@ def test_the_next_call_waits_until_the_limit_has_made_room_for_the_one_before() 
     payg = controller(tpm=60_000)
     payg.sent(now=NOW, work=2_500)
     assert waits(payg).retry_at == NOW + 2.5
-    assert not waits(payg).closed
+    assert not waits(payg).blocked
     assert isinstance(payg.ask(now=NOW + 2.5, work=1_000, priority="normal"), Admit)
 
 
@@ -93,9 +97,9 @@ def test_calls_at_a_time_are_limited() -> None:
 
 def test_a_429_closes_until_its_time_has_come() -> None:
     payg = controller()
-    payg.observe(told(1.0, kind=Kind.THROTTLED, until=NOW + 20), now=NOW)
-    payg.observe(told(1.0, kind=Kind.THROTTLED, until=NOW + 5), now=NOW)
-    assert waits(payg).closed
+    payg.observe(told(1.0, kind=ReadingKind.THROTTLED, until=NOW + 20), now=NOW)
+    payg.observe(told(1.0, kind=ReadingKind.THROTTLED, until=NOW + 5), now=NOW)
+    assert waits(payg).blocked
     assert waits(payg).retry_at == NOW + 20
     assert "429" in waits(payg).why
     assert isinstance(payg.ask(now=NOW + 20, work=1_000, priority="normal"), Admit)
@@ -104,7 +108,7 @@ def test_a_429_closes_until_its_time_has_come() -> None:
 def test_after_a_429_the_minute_is_taken_to_be_used_up() -> None:
     """The service names the moment at which one call fits; everyone who waited would come then."""
     payg = controller()
-    payg.observe(told(1.0, kind=Kind.THROTTLED, until=NOW + 0.1), now=NOW)
+    payg.observe(told(1.0, kind=ReadingKind.THROTTLED, until=NOW + 0.1), now=NOW)
     verdict = waits(payg, now=NOW + 0.1)
     assert verdict.retry_at == pytest.approx(NOW + 6.1, abs=0.01)
 
@@ -112,7 +116,7 @@ def test_after_a_429_the_minute_is_taken_to_be_used_up() -> None:
 def test_a_429_halves_the_pace_for_a_while_since_others_must_be_sending_too() -> None:
     payg = controller(tpm=60_000)
     for _ in range(5):  # calls that were under way together
-        payg.observe(told(1.0, kind=Kind.THROTTLED, until=NOW + 1), now=NOW)
+        payg.observe(told(1.0, kind=ReadingKind.THROTTLED, until=NOW + 1), now=NOW)
     payg.sent(now=NOW + 10, work=1_000)
     assert waits(payg, now=NOW + 10).retry_at == pytest.approx(NOW + 12, abs=0.2)
     payg.sent(now=NOW + 600, work=1_000)
@@ -147,7 +151,7 @@ def test_an_older_word_or_one_from_the_future_is_passed_over() -> None:
     payg.observe(told(0.2, at=NOW), now=NOW)
     payg.observe(told(0.95, at=NOW - 1), now=NOW)
     payg.observe(told(0.95, at=NOW + 30), now=NOW)
-    payg.observe(told(0.95, kind=Kind.ALERT), now=NOW)
+    payg.observe(told(0.95, kind=ReadingKind.ALERT), now=NOW)
     assert payg.belief(now=NOW).value == pytest.approx(0.2)
     assert payg.belief(now=NOW).source == "a worker"
 
@@ -206,7 +210,9 @@ def played(controllers: list[PayAsYouGo], plant: PaygDeployment, *, seconds: flo
         answer = plant.arrive(now=now, prompt_tokens=1_000, max_tokens=500)
         if isinstance(answer, Refused):
             until = now + answer.retry_after_ms / 1_000
-            controllers[i].observe(told(1.0, at=now, kind=Kind.THROTTLED, until=until), now=now)
+            controllers[i].observe(
+                told(1.0, at=now, kind=ReadingKind.THROTTLED, until=until), now=now
+            )
         else:
             left, _ = plant.remaining(now)
             assert left is not None

@@ -12,7 +12,7 @@ from ptu_optimizer.capacity.control.signal_log import (
     FUTURE_TOLERANCE_SECONDS,
     HIGHEST_LEVEL,
     MOST_SOURCES,
-    Gauge,
+    SignalLog,
 )
 from ptu_optimizer.capacity.estimate.belief import Basis
 from ptu_optimizer.capacity.signals.reading import Reading
@@ -20,8 +20,8 @@ from tests.support.alerts import fired_alert
 from tests.support.signals import HERE, NOW, THERE, level, minute, throttled, usage
 
 
-def gauge_of(*readings: Reading) -> Gauge:
-    gauge = Gauge()
+def gauge_of(*readings: Reading) -> SignalLog:
+    gauge = SignalLog()
     for reading in readings:
         gauge.take(reading, now=NOW)
     return gauge
@@ -50,7 +50,7 @@ def gauge_of(*readings: Reading) -> Gauge:
     ],
 )
 def test_what_is_to_be_believed(reading: Reading, believed: bool) -> None:
-    gauge = Gauge()
+    gauge = SignalLog()
     assert gauge.take(reading, now=NOW) is believed
     assert bool(gauge.provenance(Basis.NOTHING)) is believed
 
@@ -90,13 +90,13 @@ def test_out_of_order_the_newest_stays(ages: list[int]) -> None:
     ids=["over", "as far ahead as clocks differ", "not over yet", "decades ahead"],
 )
 def test_a_minute_that_is_not_over_is_not_believed(ahead: float, believed: bool) -> None:
-    gauge = Gauge()
+    gauge = SignalLog()
     assert gauge.take_minute(minute(NOW + ahead, utilization=0.5), now=NOW) is believed
     assert bool(gauge.provenance(Basis.METRIC)) is believed
 
 
 def test_a_minute_that_comes_again_is_believed_in_case_it_was_mended() -> None:
-    gauge = Gauge()
+    gauge = SignalLog()
     for utilization in (0.5, 0.6):
         assert gauge.take_minute(minute(utilization=utilization), now=NOW)
     assert gauge.take_minute(minute(NOW - 60, utilization=0.9), now=NOW), "an older one, mended"
@@ -107,7 +107,7 @@ def test_a_minute_that_comes_again_is_believed_in_case_it_was_mended() -> None:
 # --- where a belief comes from -------------------------------------------------------------------
 
 
-def everything() -> Gauge:
+def everything() -> SignalLog:
     gauge = gauge_of(
         level(0.3, at=NOW - 4), level(0.2, at=NOW - 9, source=THERE), throttled(at=NOW - 30)
     )
@@ -161,7 +161,7 @@ def test_what_the_belief_rests_on_weighs_one_and_all_else_nothing(
     ],
 )
 def test_when_a_signal_was_true_that_tells_the_level(signal: str, known: bool) -> None:
-    gauge = Gauge()
+    gauge = SignalLog()
     match signal:
         case "sends":
             gauge.usage(usage({NOW - 7.5: 1.0}, source=THERE), NOW)
@@ -179,7 +179,7 @@ def test_when_a_signal_was_true_that_tells_the_level(signal: str, known: bool) -
 
 
 def test_a_window_that_is_not_over_is_of_now_and_a_record_of_none_says_nothing() -> None:
-    gauge = Gauge()
+    gauge = SignalLog()
     gauge.usage(usage({}), NOW)
     assert gauge.provenance(Basis.EVENTS) == ()
     gauge.usage(usage({NOW: 1.0}), NOW + 0.1)

@@ -14,15 +14,15 @@ from ptu_optimizer.capacity.estimate.event_load import (
     GAIN_RANGE,
     LAG_SECONDS,
     LEAST_LOAD,
-    EventStream,
+    EventLoad,
 )
 from ptu_optimizer.capacity.estimate.timeline import Timeline
 from ptu_optimizer.capacity.signals.usage import WINDOW_SECONDS
 from tests.support.signals import NOW
 
 
-def heard(*, age: float = 0.0) -> EventStream:
-    stream = EventStream()
+def heard(*, age: float = 0.0) -> EventLoad:
+    stream = EventLoad()
     stream.heard(NOW, until=NOW - age)
     stream.read(NOW)
     return stream
@@ -41,7 +41,7 @@ def loaded(load: float, *, seconds: float = 60.0) -> Timeline:
 
 
 def test_before_the_first_event_nothing_is_known() -> None:
-    assert not EventStream().alive(NOW)
+    assert not EventLoad().alive(NOW)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_records_out_of_order_do_not_turn_it_back() -> None:
 
 
 def test_they_are_complete_as_late_as_they_came_lately() -> None:
-    stream = EventStream()
+    stream = EventLoad()
     for second, lag in enumerate([2.0, 2.9, 3.5, 2.2]):
         stream.heard(NOW + second, until=NOW + second - lag)
         stream.read(NOW + second)
@@ -100,7 +100,7 @@ def test_what_is_read_again_says_nothing_of_how_late_it_is() -> None:
 
 
 def test_history_that_is_read_at_once_counts_by_its_newest() -> None:
-    stream = EventStream()
+    stream = EventLoad()
     for age in range(120, 1, -1):
         stream.heard(NOW, until=NOW - age)
     stream.read(NOW)
@@ -213,7 +213,7 @@ def test_the_metric_objects_to_a_stream_that_is_silent(
     ("told", "believed"), [(0.1, 0.5), (1.3, 1.3), (99.0, 4.0)], ids=["low", "within", "high"]
 )
 def test_a_gain_that_was_handed_over_is_kept_within_bounds(told: float, believed: float) -> None:
-    stream = EventStream()
+    stream = EventLoad()
     stream.go_on_from(gain=told, until=0.0, bursts=())
     assert stream.gain == believed
 
@@ -222,7 +222,7 @@ def test_a_successor_goes_on_where_another_process_was() -> None:
     before = heard(age=3)
     for load in [0.2, 1.4] * 30:
         before.bursts.add(load)
-    stream = EventStream()
+    stream = EventLoad()
     stream.go_on_from(gain=1.0, until=before.until, bursts=before.bursts.evidence)
     assert stream.alive(NOW)
     assert stream.until == NOW - 3
@@ -232,14 +232,14 @@ def test_a_successor_goes_on_where_another_process_was() -> None:
 
 
 def test_a_stream_that_was_not_believed_is_not_by_a_successor() -> None:
-    stream = EventStream()
+    stream = EventLoad()
     stream.go_on_from(gain=1.0, until=0.0, bursts=())
     assert not stream.alive(NOW)
 
 
 @given(st.lists(st.tuples(st.floats(0, 60), st.floats(0, 20)), max_size=40))
 def test_the_horizon_never_lies_ahead(reads: list[tuple[float, float]]) -> None:
-    stream, now = EventStream(), NOW
+    stream, now = EventLoad(), NOW
     for pause, lag in reads:
         now += pause
         stream.heard(now, until=now - lag)

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import math
 
-from ptu_optimizer.capacity.estimate.refusals import APART_SECONDS, FullMoment, FullMoments
+from ptu_optimizer.capacity.estimate.refusals import APART_SECONDS, FullMoment, Refusals
 from ptu_optimizer.capacity.estimate.trajectory import Anchor
 from tests.support.signals import NOW
 
 CERTAIN = Anchor(NOW - 20, 3.0)
 
 
-def seen(*moments: float, certain: Anchor = CERTAIN) -> FullMoments:
-    made = FullMoments()
+def seen(*moments: float, certain: Anchor = CERTAIN) -> Refusals:
+    made = Refusals()
     for at in moments:
         made.seen(at, certain=certain)
     return made
 
 
 def test_without_a_refusal_there_is_nothing_to_look_at() -> None:
-    assert FullMoments().due(known_until=math.inf) is None
+    assert Refusals().due(known_until=math.inf) is None
 
 
 def test_a_moment_waits_until_all_before_it_is_known_and_is_looked_at_once() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ptu_optimizer.capacity.estimate.timeline import (
     KEEP_SECONDS,
-    KEPT_MINUTES,
+    PLAYED_MINUTES_KEPT,
     Played,
     PlayedMinute,
     PlayedMinutes,
@@ -243,12 +243,12 @@ def test_played_in_one_piece_it_is_the_same_as_in_two(
 def test_the_level_is_never_negative_and_never_busier_than_its_time(
     timeline: Timeline, level: float, start: float, seconds: float, drain: float
 ) -> None:
-    course = played(timeline, seconds, level=level, start=NOW + start, drain=drain)
-    assert course.level >= 0
-    assert 0 <= course.lowest <= level
-    assert course.lowest <= course.level
-    assert course.mean >= 0
-    assert 0 <= course.busy <= seconds + 1e-6, "to the precision of epoch seconds"
+    trajectory = played(timeline, seconds, level=level, start=NOW + start, drain=drain)
+    assert trajectory.level >= 0
+    assert 0 <= trajectory.lowest <= level
+    assert trajectory.lowest <= trajectory.level
+    assert trajectory.mean >= 0
+    assert 0 <= trajectory.busy <= seconds + 1e-6, "to the precision of epoch seconds"
 
 
 @pytest.mark.parametrize(
@@ -301,4 +301,4 @@ def test_old_minutes_are_forgotten() -> None:
         minutes.add(MINUTE + number, Played(1.0, 1.0, 1.0, 60.0), seconds=60, drain=1.0)
     kept = [n for n in range(100) if minutes.of(MINUTE + n) is not None]
     assert kept == list(range(kept[0], 100))
-    assert KEPT_MINUTES <= len(kept) <= 2 * KEPT_MINUTES
+    assert PLAYED_MINUTES_KEPT <= len(kept) <= 2 * PLAYED_MINUTES_KEPT

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ptu_optimizer.capacity.signals.alert import Alert, brake, merge
 from ptu_optimizer.capacity.signals.alert_schema import Condition
-from ptu_optimizer.capacity.signals.reading import InvalidReading, Kind, Reading
+from ptu_optimizer.capacity.signals.reading import InvalidReading, Reading, ReadingKind
 from tests.support.alerts import (
     ALERT_ID,
     EXPIRY_SECONDS,
@@ -32,7 +32,7 @@ EXPIRES_AT = FIRED_AT + EXPIRY_SECONDS
 def test_a_fired_alert_is_a_reading_of_its_metric_until_it_expires() -> None:
     assert fired_alert().reading() == Reading(
         deployment="ptu-1",
-        kind=Kind.ALERT,
+        kind=ReadingKind.ALERT,
         value=93.1 / 100,
         source="alert ptu-is-full",
         observed_at=WINDOW_END_AT,
@@ -217,7 +217,7 @@ def test_several_alerts_brake_each_for_itself() -> None:
 
 def test_other_records_of_the_container_and_broken_ones_are_left_out() -> None:
     level = Reading(
-        deployment="ptu-1", kind=Kind.LEVEL, value=0.5, source="w", observed_at=FIRED_AT
+        deployment="ptu-1", kind=ReadingKind.LEVEL, value=0.5, source="w", observed_at=FIRED_AT
     ).record(record_id="reading:w", ttl_seconds=600)
     broken = fired_alert().record(ttl_seconds=1) | {"state": Condition.RESOLVED.value}
     good = fired_alert().record(ttl_seconds=1)

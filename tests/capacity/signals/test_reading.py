@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptu_optimizer.capacity.signals.reading import InvalidReading, Kind, Reading
+from ptu_optimizer.capacity.signals.reading import InvalidReading, Reading, ReadingKind
 
 NOW = 1_800_000_000.0
 NAN, INF = math.nan, math.inf
@@ -16,7 +16,7 @@ NAN, INF = math.nan, math.inf
 def level(value: float, *, observed_at: float = NOW, until: float | None = None) -> Reading:
     return Reading(
         deployment="ptu",
-        kind=Kind.LEVEL,
+        kind=ReadingKind.LEVEL,
         value=value,
         source="worker-1",
         observed_at=observed_at,
@@ -55,7 +55,7 @@ def test_a_span_that_is_none_is_refused(span: float) -> None:
     with pytest.raises(InvalidReading, match="worker-1"):
         Reading(
             deployment="ptu",
-            kind=Kind.LEVEL,
+            kind=ReadingKind.LEVEL,
             value=0.5,
             source="worker-1",
             observed_at=NOW,
@@ -65,13 +65,13 @@ def test_a_span_that_is_none_is_refused(span: float) -> None:
 
 @given(
     value=st.floats(min_value=0, max_value=100),
-    kind=st.sampled_from(Kind),
+    kind=st.sampled_from(ReadingKind),
     source=st.text(),
     span=st.floats(min_value=0, max_value=600),
     until=st.none() | st.floats(min_value=0, max_value=4e9),
 )
 def test_a_reading_survives_its_record(
-    value: float, kind: Kind, source: str, span: float, until: float | None
+    value: float, kind: ReadingKind, source: str, span: float, until: float | None
 ) -> None:
     reading = Reading(
         deployment="ptu",

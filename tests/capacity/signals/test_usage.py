@@ -10,17 +10,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptu_optimizer.admission.own_usage import UsageLog
+from ptu_optimizer.admission.own_usage import OwnUsage
 from ptu_optimizer.capacity.estimate.calls_elsewhere import SILENT_SECONDS, CallsElsewhere
 from ptu_optimizer.capacity.signals.reading import InvalidReading
-from ptu_optimizer.capacity.signals.usage import WINDOW_SECONDS, Usage, UsageWindow, window_start
+from ptu_optimizer.capacity.signals.usage import (
+    WINDOW_SECONDS,
+    UsageWindow,
+    UsageWindows,
+    window_start,
+)
 from tests.support.signals import NOW, THERE
 
 FULL = UsageWindow(start=NOW, reserved=900, corrected=-500, used=400, calls=2, refused=1)
 
 
-def usage_of(*windows: UsageWindow, source: str = THERE, record: str = "1") -> Usage:
-    return Usage(
+def usage_of(*windows: UsageWindow, source: str = THERE, record: str = "1") -> UsageWindows:
+    return UsageWindows(
         deployment="ptu",
         record_id=f"usage:{source}:{record}",
         source=source,
@@ -48,10 +53,10 @@ def usage_of(*windows: UsageWindow, source: str = THERE, record: str = "1") -> U
     st.booleans(),
 )
 def test_usage_survives_its_record(windows: list[UsageWindow], ours: bool) -> None:
-    usage = Usage(
+    usage = UsageWindows(
         deployment="ptu", record_id="usage:x:1", source="x", ours=ours, windows=tuple(windows)
     )
-    assert Usage.from_record(usage.record(ttl_seconds=60)) == usage
+    assert UsageWindows.from_record(usage.record(ttl_seconds=60)) == usage
 
 
 def test_a_record_is_addressed_by_deployment_and_source_and_dies_of_its_ttl() -> None:
@@ -74,7 +79,7 @@ def test_a_record_is_addressed_by_deployment_and_source_and_dies_of_its_ttl() ->
 )
 def test_a_record_that_makes_no_sense_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(InvalidReading):
-        Usage.from_record(usage_of(FULL).record(ttl_seconds=60) | change)
+        UsageWindows.from_record(usage_of(FULL).record(ttl_seconds=60) | change)
 
 
 @pytest.mark.parametrize("lost", ["id", "deployment", "source", "ours", "windows"])
@@ -82,11 +87,11 @@ def test_a_record_that_lacks_a_part_is_refused(lost: str) -> None:
     record = usage_of(FULL).record(ttl_seconds=60)
     del record[lost]
     with pytest.raises(InvalidReading, match=lost):
-        Usage.from_record(record)
+        UsageWindows.from_record(record)
 
 
 def test_a_record_of_no_windows_is_one() -> None:
-    assert Usage.from_record(usage_of().record(ttl_seconds=60)).windows == ()
+    assert UsageWindows.from_record(usage_of().record(ttl_seconds=60)).windows == ()
 
 
 @pytest.mark.parametrize("amount", [math.nan, math.inf, -math.inf], ids=["nan", "inf", "-inf"])
@@ -112,17 +117,17 @@ def test_windows_lie_on_halves_of_seconds(at: float, start: float) -> None:
 # --- our own log ----------------------------------------------------------------------------------
 
 
-def published(log: UsageLog, now: float) -> tuple[UsageWindow, ...] | None:
+def published(log: OwnUsage, now: float) -> tuple[UsageWindow, ...] | None:
     usage = log.usage(deployment="ptu", source="here", now=now, ours=True)
     return None if usage is None else usage.windows
 
 
 def test_nothing_happened_so_there_is_nothing_to_tell() -> None:
-    assert published(UsageLog(), NOW) is None
+    assert published(OwnUsage(), NOW) is None
 
 
 def test_a_window_is_told_once_when_it_is_over() -> None:
-    log = UsageLog()
+    log = OwnUsage()
     log.sent(now=NOW + 0.1, work=600)
     log.sent(now=NOW + 0.4, work=300)
     log.ended(now=NOW + 0.45, reserved=600, used=100)
@@ -135,13 +140,13 @@ def test_a_window_is_told_once_when_it_is_over() -> None:
 
 
 def test_a_call_whose_cost_nobody_knows_is_taken_to_have_cost_what_it_reserved() -> None:
-    log = UsageLog()
+    log = OwnUsage()
     log.ended(now=NOW, reserved=600, used=None)
     assert published(log, NOW + 1) == (UsageWindow(start=NOW, corrected=0, used=600),)
 
 
 def test_each_record_has_a_name_of_its_own_so_that_none_replaces_another() -> None:
-    log = UsageLog()
+    log = OwnUsage()
     names = set()
     for number in range(10):
         log.sent(now=NOW + number, work=1)
@@ -167,7 +172,7 @@ def test_all_that_happens_is_told_exactly_once(
     calls: list[tuple[float, float, int, int | None]], every: float
 ) -> None:
     """However often it is asked for: the books of whoever adds it up are ours."""
-    log, asked = UsageLog(), 0.0
+    log, asked = OwnUsage(), 0.0
     told: list[UsageWindow] = []
     happened: list[tuple[float, Callable[..., None], dict[str, float | None]]] = []
     for start, took, work, used in calls:
@@ -190,7 +195,7 @@ def test_all_that_happens_is_told_exactly_once(
 
 
 def test_a_log_that_nobody_reads_does_not_grow() -> None:
-    log = UsageLog()
+    log = OwnUsage()
     for number in range(1_000):
         log.sent(now=NOW + number, work=1)
     windows = published(log, NOW + 2_000)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptu_optimizer.capacity.signals.usage import Usage, UsageWindow
+from ptu_optimizer.capacity.signals.usage import UsageWindow, UsageWindows
 from ptu_optimizer.capacity.signals.usage_events import (
     MAX_AGE_SECONDS,
     MAX_AHEAD_SECONDS,
@@ -48,7 +48,7 @@ def gateway() -> UsageEvents:
 
 def aggregate(
     *bodies: Event | list[Any] | bytes, events: UsageEvents | None = None, now: float = NOW
-) -> tuple[list[Usage], Tally]:
+) -> tuple[list[UsageWindows], Tally]:
     return (events or gateway()).aggregate(
         [body if isinstance(body, bytes) else json.dumps(body).encode() for body in bodies],
         record_id="usage:3:17",
@@ -261,7 +261,7 @@ def test_the_same_batch_makes_the_same_records() -> None:
 
 def test_a_record_survives_its_way_through_the_store() -> None:
     (usage,), _ = aggregate(started(), finished(at=NOW - 3), started(status=429))
-    assert Usage.from_record(usage.record(ttl_seconds=120)) == usage
+    assert UsageWindows.from_record(usage.record(ttl_seconds=120)) == usage
 
 
 def test_no_events_make_no_record() -> None:

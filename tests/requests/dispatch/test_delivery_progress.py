@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from local.virtual_time import in_virtual_time
-from ptu_optimizer.requests.dispatch.delivery_progress import FULL_BATCH_EVENTS, Progress
+from ptu_optimizer.requests.dispatch.delivery_progress import FULL_BATCH_EVENTS, DeliveryProgress
 from ptu_optimizer.requests.dispatch.invocation import Report
 from ptu_optimizer.requests.envelope import RequestEvent
 from tests.requests.protocol.world import TIMING as SMALL
@@ -34,7 +34,7 @@ def test_a_full_batch_is_what_the_host_delivers_at_most() -> None:
 
 @in_virtual_time
 async def test_it_has_moved_on_when_none_waits_any_more() -> None:
-    progress = Progress()
+    progress = DeliveryProgress()
     progress.begins("a")
     progress.begins("b")
     moved = asyncio.create_task(progress.moved_on())
@@ -48,7 +48,7 @@ async def test_it_has_moved_on_when_none_waits_any_more() -> None:
 
 @in_virtual_time
 async def test_who_stands_at_the_gate_again_is_waited_for_again() -> None:
-    progress = Progress()
+    progress = DeliveryProgress()
     for request in ("a", "b"):
         progress.begins(request)
     moved = asyncio.create_task(progress.moved_on())
@@ -65,7 +65,7 @@ async def test_who_stands_at_the_gate_again_is_waited_for_again() -> None:
 
 @in_virtual_time
 async def test_nothing_to_wait_for_has_moved_on() -> None:
-    await asyncio.wait_for(Progress().moved_on(), timeout=1)
+    await asyncio.wait_for(DeliveryProgress().moved_on(), timeout=1)
 
 
 # --- the dispatcher -----------------------------------------------------------------------------

@@ -14,12 +14,12 @@ from ptu_optimizer.ports.hubs import REQUESTS_LATER
 from ptu_optimizer.requests.envelope import BlobRange, RequestEvent
 from ptu_optimizer.requests.id_keys import DECIDES_WITHIN_SECONDS, RotatingIds
 from ptu_optimizer.requests.ledger.result_event import ResultEvent
-from ptu_optimizer.requests.ledger.slots import Kind, Slot
+from ptu_optimizer.requests.ledger.slots import Slot, SlotKind
 from tests.requests.protocol.world import World
 from tests.support.id_keys import NEW, FakeVault, group_of, version
 
 
-def _result(request_id: str, kind: Kind = Kind.SUCCEEDED) -> dict[str, Any]:
+def _result(request_id: str, kind: SlotKind = SlotKind.SUCCEEDED) -> dict[str, Any]:
     slot = Slot(request_id=request_id, n=2, kind=kind, claim_token="ours", at=EPOCH)
     return slot.record(ends_at=EPOCH + 1e6, now=EPOCH)
 

@@ -10,7 +10,7 @@ import pytest
 from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
 from ptu_optimizer.errors import AppError
 from ptu_optimizer.ports.hubs import REQUESTS, REQUESTS_SOON
-from ptu_optimizer.requests.bodies import INLINE_ITEM_BYTES, Inputs, inputs_blob
+from ptu_optimizer.requests.bodies import INLINE_ITEM_BYTES, Bodies, inputs_blob
 from ptu_optimizer.requests.dispatch.decoding import decode
 from ptu_optimizer.requests.envelope import RequestEvent
 from ptu_optimizer.requests.id_keys import FixedIds, Ids, RotatingIds
@@ -212,7 +212,7 @@ async def test_large_inputs_go_to_a_blob_and_can_be_read_from_their_event() -> N
     short_event, long_event = scene.events
     assert short_event.body == BODY
     assert long_event.body is None
-    assert await Inputs(blobs=scene.blobs).body(long_event, group) == long()
+    assert await Bodies(blobs=scene.blobs).body(long_event, group) == long()
 
 
 @in_virtual_time
@@ -459,7 +459,7 @@ async def test_a_retry_during_the_first_call_leaves_its_large_inputs_where_its_e
     assert answers[0].request_ids == answers[1].request_ids
     event = scene.events[-1]
     group = MINT.parse_request(event.request_id).group
-    assert await Inputs(blobs=scene.blobs).body(event, group) == large
+    assert await Bodies(blobs=scene.blobs).body(event, group) == large
 
 
 @pytest.mark.parametrize(

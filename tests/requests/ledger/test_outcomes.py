@@ -17,7 +17,7 @@ from ptu_optimizer.requests.ledger.outcomes import (
     OutcomeWriter,
 )
 from ptu_optimizer.requests.ledger.result_event import ResultEvent
-from ptu_optimizer.requests.ledger.slots import Kind, Slot
+from ptu_optimizer.requests.ledger.slots import Slot, SlotKind
 from ptu_optimizer.requests.ledger.timing import Timing
 from tests.support.publishing import FakePublisher
 from tests.support.stores import FakeBlobs, FakeRequests
@@ -44,7 +44,7 @@ class Scene:
         outcome = Slot(
             request_id=REQUEST,
             n=2,
-            kind=Kind.SUCCEEDED,
+            kind=SlotKind.SUCCEEDED,
             claim_token="ours",
             at=self.clock.now(),
             details={"response": {"text": "x" * size}},
@@ -103,7 +103,7 @@ async def test_with_the_store_refusing_us_what_was_paid_for_travels() -> None:
     outcome = Slot(
         request_id=REQUEST,
         n=2,
-        kind=Kind.SUCCEEDED,
+        kind=SlotKind.SUCCEEDED,
         claim_token="ours",
         at=scene.clock.now(),
         details={"response": {"text": "paid"}},

@@ -284,7 +284,7 @@ MUTATIONS = [
     Mutation(
         "test_rule_10_an_invocation_starts_no_attempt_after_its_budget",
         GATE,
-        "if came >= patience.until:",
+        "if came >= limits.until:",
         "if False:",
     ),
     # 11: the sweep
@@ -321,13 +321,13 @@ MUTATIONS = [
     Mutation(
         "test_rule_11_a_lost_worker_s_request_comes_back_with_the_slot_of_its_attempt",
         REPUBLISH,
-        "slot = top.n + 1 if top.kind is Kind.RELEASED else top.n",
+        "slot = top.n + 1 if top.kind is SlotKind.RELEASED else top.n",
         "slot = top.n + 1",
     ),
     Mutation(
         "test_rule_11_what_was_lost_with_its_worker_does_not_wait_for_the_backlog",
         REPUBLISH,
-        "if top is not None and top.kind is Kind.ATTEMPT and top.enqueued_at > 0.0:",
+        "if top is not None and top.kind is SlotKind.ATTEMPT and top.enqueued_at > 0.0:",
         "if False:",
     ),
     Mutation(

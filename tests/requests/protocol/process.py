@@ -10,7 +10,7 @@ import orjson
 
 from local.virtual_time import VirtualClock
 from ptu_optimizer.admission.gate import Gate
-from ptu_optimizer.admission.gated_deployment import Lane
+from ptu_optimizer.admission.gated_deployment import GatedDeployment
 from ptu_optimizer.backends.tokens import TokenEstimator
 from ptu_optimizer.capacity.control.level_controller import LevelController
 from ptu_optimizer.capacity.control.limits import SlowDownLimits
@@ -26,11 +26,11 @@ from ptu_optimizer.ports.model_calls import (
     Rejected,
     Success,
     Throttled,
+    TokenUsage,
     Transient,
-    Usage,
 )
 from ptu_optimizer.ports.stores import Created
-from ptu_optimizer.requests.bodies import Inputs
+from ptu_optimizer.requests.bodies import Bodies
 from ptu_optimizer.requests.dispatch.attempt import Attempts
 from ptu_optimizer.requests.dispatch.dispatcher import Dispatcher
 from ptu_optimizer.requests.dispatch.invocation import Report
@@ -86,7 +86,7 @@ class Process:
         self.outcomes = OutcomeWriter(
             ledger=self.ledger, blobs=blobs, publisher=publisher, clock=clock, timing=timing
         )
-        inputs = Inputs(blobs=blobs)
+        bodies = Bodies(blobs=blobs)
         self.gate = Gate(
             deployment=DEPLOYMENT,
             clock=clock,
@@ -111,7 +111,9 @@ class Process:
                 tokens_per_minute=60_000, requests_per_minute=None, max_concurrent_calls=4
             ),
         )
-        spillover = Lane(gate=self.spillover_gate, model=TOKENS, tokens_per_minute=60_000)
+        spillover = GatedDeployment(
+            gate=self.spillover_gate, model=TOKENS, tokens_per_minute=60_000
+        )
         self.memory = PublishedMemory(clock=clock, timing=timing)
         self.attempts = Attempts(
             ledger=self.ledger,
@@ -124,8 +126,8 @@ class Process:
         )
         self.dispatcher = Dispatcher(
             ids=world.ids,
-            lanes={
-                DEPLOYMENT: Lane(
+            targets={
+                DEPLOYMENT: GatedDeployment(
                     gate=self.gate,
                     model=MODEL,
                     spillover=spillover if world.spills_over else None,
@@ -134,7 +136,7 @@ class Process:
             attempts=self.attempts,
             outcomes=self.outcomes,
             ledger=self.ledger,
-            inputs=inputs,
+            bodies=bodies,
             estimator=_Estimator(),
             publisher=publisher,
             memory=self.memory,
@@ -182,7 +184,7 @@ class Process:
             groups=self.groups,
             store=self.requests,
             ledger=self.ledger,
-            inputs=inputs,
+            bodies=bodies,
             publisher=publisher,
             watermark=Watermark(
                 groups=self.groups,
@@ -461,5 +463,5 @@ class _Service:
         if process.strikes("frozen call", place):
             took = timeout + faults.pick(f"frozen {place}", 0, 2 * timing.lease)
         response = world.response(place)
-        usage = Usage(prompt_tokens=10, completion_tokens=5)
+        usage = TokenUsage(prompt_tokens=10, completion_tokens=5)
         return Success(status=200, utilization=level, response=response, usage=usage), took

@@ -28,7 +28,7 @@ from ptu_optimizer.requests.item import Spillover
 from ptu_optimizer.requests.ledger.outcomes import OutcomeHasNoPlace
 from ptu_optimizer.requests.ledger.result_event import ResultEvent
 from ptu_optimizer.requests.ledger.rules import Sighting, may_end, next_step
-from ptu_optimizer.requests.ledger.slots import Kind, Slot
+from ptu_optimizer.requests.ledger.slots import Slot, SlotKind
 from ptu_optimizer.requests.ledger.timing import Timing
 from tests.requests.protocol.process import Process
 from tests.requests.protocol.world import BODY, TIMING, World
@@ -73,7 +73,7 @@ async def test_the_usual_path_is_two_creates_one_call_and_no_read() -> None:
 async def test_rule_01_who_meets_a_live_attempt_carries_the_slot_that_refused_him() -> None:
     world = World()
     event = world.request()
-    world.lay(event, 1, Kind.ATTEMPT, lease_until=34)
+    world.lay(event, 1, SlotKind.ATTEMPT, lease_until=34)
     await world.dispatch(event)
     (copy,) = _copies(world)
     assert copy.slot == 1
@@ -84,7 +84,7 @@ async def test_rule_01_who_meets_a_live_attempt_carries_the_slot_that_refused_hi
 async def test_rule_01_a_take_over_that_is_not_admitted_carries_the_slot_of_the_attempt() -> None:
     world = World()
     event = world.request().model_copy(update={"slot": 2, "deployment": "unknown"})
-    world.lay(event, 1, Kind.ATTEMPT, lease_until=0)
+    world.lay(event, 1, SlotKind.ATTEMPT, lease_until=0)
     await asyncio.sleep(SKEW + 2)
     await world.dispatch(event, hub=REQUESTS_LATER)
     (copy,) = _copies(world)
@@ -153,12 +153,12 @@ async def test_rule_02_an_outcome_that_landed_unseen_is_no_duplicate_call() -> N
 async def test_rule_02_an_outcome_that_came_second_is_kept_for_the_books() -> None:
     world = World()
     event = world.request()
-    attempt = world.lay(event, 1, Kind.ATTEMPT, lease_until=100)
-    world.lay(event, 2, Kind.CANCELLED)
+    attempt = world.lay(event, 1, SlotKind.ATTEMPT, lease_until=100)
+    world.lay(event, 2, SlotKind.CANCELLED)
     outcome = Slot(
         request_id=event.request_id,
         n=2,
-        kind=Kind.SUCCEEDED,
+        kind=SlotKind.SUCCEEDED,
         claim_token=attempt.claim_token,
         at=EPOCH,
         details={"response": {"usage": {"total_tokens": 7}}},
@@ -181,11 +181,11 @@ async def test_rule_03_who_is_refused_by_an_invisible_record_comes_back_with_the
 ):
     world = World()
     event = world.request().model_copy(update={"slot": 3})
-    world.lay(event, 1, Kind.ATTEMPT)
-    world.lay(event, 2, Kind.RELEASED)
+    world.lay(event, 1, SlotKind.ATTEMPT)
+    world.lay(event, 2, SlotKind.RELEASED)
     world.requests.visible_until = world.now()
     await asyncio.sleep(1)
-    world.lay(event, 3, Kind.ATTEMPT, lease_until=200)
+    world.lay(event, 3, SlotKind.ATTEMPT, lease_until=200)
     await world.dispatch(event, hub=REQUESTS_LATER)
     (copy,) = _copies(world)
     assert copy.slot == 3
@@ -211,7 +211,7 @@ def _attempt(*, lease_until: float) -> Slot:
     return Slot(
         request_id="g-0",
         n=1,
-        kind=Kind.ATTEMPT,
+        kind=SlotKind.ATTEMPT,
         claim_token="t",
         at=0,
         lease_until=lease_until,
@@ -253,7 +253,7 @@ async def test_rule_05_only_an_event_that_came_after_the_lease_takes_over(
 ) -> None:
     world = World()
     event = world.request()
-    world.lay(event, 1, Kind.ATTEMPT, lease_until=34)
+    world.lay(event, 1, SlotKind.ATTEMPT, lease_until=34)
     await asyncio.sleep(50)
     await world.dispatch(event, hub=hub, enqueued=enqueued)
     assert world.kinds(event) == kinds
@@ -267,7 +267,7 @@ async def test_rule_05_what_meets_a_live_attempt_goes_where_it_may_take_over_spi
 ) -> None:
     world = World()
     event = world.request(deadline=30, spillover=Spillover.BEFORE_DEADLINE)
-    world.lay(event, 1, Kind.ATTEMPT, lease_until=34)
+    world.lay(event, 1, SlotKind.ATTEMPT, lease_until=34)
     await asyncio.sleep(20)
     await world.dispatch(event, hub=hub)
     assert _calls(world, event) == []
@@ -278,7 +278,7 @@ async def test_rule_05_what_meets_a_live_attempt_goes_where_it_may_take_over_spi
 async def test_rule_05_a_result_event_is_written_before_a_take_over_behind_it_is_decided() -> None:
     world = World()
     event = world.request()
-    attempt = world.lay(event, 1, Kind.ATTEMPT, lease_until=34)
+    attempt = world.lay(event, 1, SlotKind.ATTEMPT, lease_until=34)
     await asyncio.sleep(50)
     world.has_room()
     world.faults.order("create lost", "succeeded")
@@ -291,7 +291,7 @@ async def test_rule_05_a_result_event_is_written_before_a_take_over_behind_it_is
 async def test_rule_05_a_take_over_of_unknown_fate_ends_the_invocation() -> None:
     world = World()
     event = world.request()
-    world.lay(event, 1, Kind.ATTEMPT, lease_until=0)
+    world.lay(event, 1, SlotKind.ATTEMPT, lease_until=0)
     await asyncio.sleep(SKEW + 2)
     world.faults.order("create lost", "attempt a0:2", times=1000)
     started = world.now()
@@ -311,7 +311,7 @@ async def test_rule_06_a_request_whose_workers_are_lost_again_and_again_fails_wi
     world = World(max_failures=3)
     event = world.request()
     for n in (1, 2, 3):
-        world.lay(event, n, Kind.ATTEMPT, failures=n - 1, lease_until=-100)
+        world.lay(event, n, SlotKind.ATTEMPT, failures=n - 1, lease_until=-100)
     await world.dispatch(event, hub=REQUESTS_LATER)
     assert world.kinds(event) == ["attempt"] * 3 + ["failed"]
     assert _calls(world, event) == []
@@ -359,8 +359,8 @@ async def test_rule_06_a_deployment_that_is_full_for_long_does_not_fill_the_ledg
 async def test_rule_06_a_released_slot_binds_copies_that_know_nothing_of_it() -> None:
     world = World()
     event = world.request()
-    world.lay(event, 1, Kind.ATTEMPT)
-    world.lay(event, 2, Kind.RELEASED, not_before=500)
+    world.lay(event, 1, SlotKind.ATTEMPT)
+    world.lay(event, 2, SlotKind.RELEASED, not_before=500)
     await world.dispatch(event)
     (copy,) = _copies(world)
     assert (copy.slot, copy.not_before) == (3, EPOCH + 500)
@@ -405,7 +405,7 @@ async def test_rule_07_a_result_event_is_published_before_the_lease_ends() -> No
 async def test_rule_07_a_result_event_that_finds_no_place_holds_its_partition() -> None:
     world = World()
     event = world.request()
-    attempt = world.lay(event, 1, Kind.ATTEMPT, lease_until=34)
+    attempt = world.lay(event, 1, SlotKind.ATTEMPT, lease_until=34)
     world.faults.order("create lost", "succeeded", times=1000)
     with pytest.raises(OutcomeHasNoPlace):
         await world.dispatch(_result(event, attempt), hub=REQUESTS_LATER)
@@ -433,7 +433,7 @@ async def test_rule_08_a_cancel_may_end_a_live_attempt_whose_success_is_then_a_d
 async def test_rule_08_an_expiry_waits_for_the_lease() -> None:
     world = World()
     event = world.request(deadline=10)
-    world.lay(event, 1, Kind.ATTEMPT, lease_until=34)
+    world.lay(event, 1, SlotKind.ATTEMPT, lease_until=34)
     await asyncio.sleep(20)
     await world.dispatch(event)
     assert world.kinds(event) == ["attempt"]
@@ -444,7 +444,7 @@ async def test_rule_08_an_expiry_waits_for_the_lease() -> None:
 async def test_rule_08_an_expiry_after_a_lost_attempt_needs_no_sweep() -> None:
     world = World()
     event = world.request(deadline=10, stored=False)
-    world.lay(event, 1, Kind.ATTEMPT, lease_until=34)
+    world.lay(event, 1, SlotKind.ATTEMPT, lease_until=34)
     world.hubs.start()
     world.hubs.enqueue(REQUESTS, Outgoing(event.encode()))
     await asyncio.sleep(120)
@@ -457,7 +457,7 @@ async def test_rule_08_an_expiry_after_a_lost_attempt_needs_no_sweep() -> None:
 async def test_rule_08_a_cancel_refused_by_what_it_cannot_see_says_that_it_is_not_known() -> None:
     world = World()
     event = world.request()
-    world.lay(event, 1, Kind.SUCCEEDED, token="other")
+    world.lay(event, 1, SlotKind.SUCCEEDED, token="other")
     world.requests.visible_until = -1.0
     with pytest.raises(AppError) as refused:
         await world.process().status.cancel(event.request_id)
@@ -541,10 +541,10 @@ async def test_rule_10_an_event_that_has_to_wait_does_not_circle_the_hub(
     world = World()
     event = world.request(deadline=deadline, stored=False).model_copy(update={"slot": slot})
     if slot == 3:
-        world.lay(event, 1, Kind.ATTEMPT)
-        world.lay(event, 2, Kind.RELEASED, not_before=600)
+        world.lay(event, 1, SlotKind.ATTEMPT)
+        world.lay(event, 2, SlotKind.RELEASED, not_before=600)
     else:
-        world.lay(event, 1, Kind.ATTEMPT, lease_until=600)
+        world.lay(event, 1, SlotKind.ATTEMPT, lease_until=600)
     world.hubs.start()
     await asyncio.sleep(6)
     world.hubs.enqueue(REQUESTS, Outgoing(event.encode()))
@@ -558,7 +558,7 @@ async def test_rule_10_what_is_too_late_does_not_circle_the_hub_while_clocks_dif
     """A lease has ended by our clock, and not yet by the hub's, which says who may take over."""
     world = World(skews=(SKEW / 2, SKEW / 2, -SKEW / 2))
     event = world.request(deadline=10, stored=False)
-    world.lay(event, 1, Kind.ATTEMPT, lease_until=34)
+    world.lay(event, 1, SlotKind.ATTEMPT, lease_until=34)
     world.hubs.start()
     await asyncio.sleep(12)
     world.hubs.enqueue(REQUESTS_LATER, Outgoing(event.encode()))
@@ -670,8 +670,8 @@ async def test_rule_11_the_sweep_publishes_at_growing_intervals() -> None:
 async def test_rule_11_the_sweep_lets_live_attempts_and_outcomes_alone() -> None:
     world = World(deadline=7200)
     live, ended = world.request(), world.request()
-    world.lay(live, 1, Kind.ATTEMPT, lease_until=5000)
-    world.lay(ended, 1, Kind.CANCELLED)
+    world.lay(live, 1, SlotKind.ATTEMPT, lease_until=5000)
+    world.lay(ended, 1, SlotKind.CANCELLED)
     await asyncio.sleep(3000)
     assert await _sweep(world) == 0
 
@@ -680,7 +680,7 @@ async def test_rule_11_the_sweep_lets_live_attempts_and_outcomes_alone() -> None
 async def test_rule_11_a_lost_worker_s_request_comes_back_with_the_slot_of_its_attempt() -> None:
     world = World(deadline=7200)
     event = world.request()
-    world.lay(event, 1, Kind.ATTEMPT, lease_until=34)
+    world.lay(event, 1, SlotKind.ATTEMPT, lease_until=34)
     await asyncio.sleep(600)
     assert await _sweep(world) == 1
     (copy,) = _copies(world)
@@ -693,7 +693,7 @@ async def _lost_in_a_backlog(*, enqueued: float, read_to: float) -> World:
     world = World(deadline=7200)
     event = world.request()
     await asyncio.sleep(1_000)
-    world.lay(event, 1, Kind.ATTEMPT, lease_until=1_034, enqueued=enqueued)
+    world.lay(event, 1, SlotKind.ATTEMPT, lease_until=1_034, enqueued=enqueued)
     world.hubs.enqueue(REQUESTS, Outgoing(world.request().encode()))
     for partition in ("0", "1"):
         position = _position(REQUESTS, sequence_number=-1, enqueued_at=EPOCH + read_to)
@@ -854,7 +854,7 @@ def _result(event: RequestEvent, attempt: Slot) -> ResultEvent:
     outcome = Slot(
         request_id=event.request_id,
         n=attempt.n + 1,
-        kind=Kind.SUCCEEDED,
+        kind=SlotKind.SUCCEEDED,
         claim_token=attempt.claim_token,
         at=EPOCH,
     )

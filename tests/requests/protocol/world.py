@@ -16,8 +16,7 @@ from typing import Any
 import orjson
 
 from local.virtual_time import EPOCH
-from ptu_optimizer.capacity.signals.reading import Kind as ReadingKind
-from ptu_optimizer.capacity.signals.reading import Reading
+from ptu_optimizer.capacity.signals.reading import Reading, ReadingKind
 from ptu_optimizer.errors import AppError, DependencyUnavailable
 from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.hubs import REQUESTS, REQUESTS_LATER, DeliveredEvent, Delivery
@@ -28,7 +27,7 @@ from ptu_optimizer.requests.id_keys import FixedIds, Ids
 from ptu_optimizer.requests.ids import IdMint, slice_of_request
 from ptu_optimizer.requests.item import Item, Spillover
 from ptu_optimizer.requests.ledger.result_event import ResultEvent
-from ptu_optimizer.requests.ledger.slots import Kind, Slot, new_token
+from ptu_optimizer.requests.ledger.slots import Slot, SlotKind, new_token
 from ptu_optimizer.requests.ledger.timing import Timing
 from tests.support.id_keys import OLD
 
@@ -209,7 +208,7 @@ class World:
         self,
         event: RequestEvent,
         n: int,
-        kind: Kind,
+        kind: SlotKind,
         *,
         failures: int = 0,
         lease_until: float = 0.0,

@@ -18,9 +18,9 @@ from ptu_optimizer.requests.status.flow import (
     SCATTER,
     Flow,
     FlowMeter,
+    GroupProgress,
     InvalidFlow,
     Place,
-    Progress,
 )
 from ptu_optimizer.requests.status.outlook import Outlook
 
@@ -147,12 +147,14 @@ def test_half_a_flow_is_none(spoil: dict[str, object]) -> None:
 # --- who is ahead ---------------------------------------------------------------------------------
 
 
-def group(name: str, *, accepted_at: float, count: int, left: int = 0, before: int = 0) -> Progress:
-    return Progress(group=name, accepted_at=accepted_at, count=count, left=left, before=before)
+def group(
+    name: str, *, accepted_at: float, count: int, left: int = 0, before: int = 0
+) -> GroupProgress:
+    return GroupProgress(group=name, accepted_at=accepted_at, count=count, left=left, before=before)
 
 
 def flow(
-    *groups: Progress,
+    *groups: GroupProgress,
     newest: float = 1_000.0,
     rate: float = 2.0,
     chance: float = 1.0,

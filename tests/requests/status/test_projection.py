@@ -9,12 +9,12 @@ import pytest
 
 from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
 from ptu_optimizer.ports.hubs import REQUESTS, REQUESTS_LATER, REQUESTS_SOON, Outgoing
-from ptu_optimizer.requests.status.flow import Flow, Place, Progress
+from ptu_optimizer.requests.status.flow import Flow, GroupProgress, Place
 from ptu_optimizer.requests.status.projection import (
-    FRESH_SECONDS,
+    FLOW_FRESH_SECONDS,
     Projection,
     Projections,
-    Waiting,
+    WaitingRequest,
     project,
 )
 from tests.requests.protocol.faults import Faults
@@ -32,7 +32,7 @@ def flow(
     age: float = 1.0,
     worker: str = "w",
 ) -> Flow:
-    big = Progress(group="big", accepted_at=EPOCH, count=1_000, before=0, left=100)
+    big = GroupProgress(group="big", accepted_at=EPOCH, count=1_000, before=0, left=100)
     return Flow(
         hub=hub,
         worker=worker,
@@ -53,9 +53,9 @@ def waiting(
     hub: str | None = None,
     not_before: float | None = None,
     deployment: str | None = "ptu",
-) -> Waiting:
+) -> WaitingRequest:
     place = Place(accepted_at=EPOCH, group="big", index=index, count=1_000)
-    return Waiting(place=place, deployment=deployment, hub=hub, not_before=not_before)
+    return WaitingRequest(place=place, deployment=deployment, hub=hub, not_before=not_before)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,11 @@ def waiting(
         pytest.param(waiting(), [flow(chance=0.0)], None, "hardly any", id="no room at all"),
         pytest.param(waiting(), [], None, "nothing is known: no request", id="nothing known"),
         pytest.param(
-            waiting(), [flow(age=FRESH_SECONDS + 1)], None, "nothing is known", id="known long ago"
+            waiting(),
+            [flow(age=FLOW_FRESH_SECONDS + 1)],
+            None,
+            "nothing is known",
+            id="known long ago",
         ),
         pytest.param(
             waiting(), [flow(REQUESTS_SOON)], None, "nothing is known", id="of another hub only"
@@ -130,7 +134,7 @@ def waiting(
     ],
 )
 def test_what_is_projected(
-    known: Waiting, flows: list[Flow], seconds: float | None, says: str
+    known: WaitingRequest, flows: list[Flow], seconds: float | None, says: str
 ) -> None:
     projection = project(known, flows, now=NOW)
     assert projection.seconds == (None if seconds is None else pytest.approx(seconds))

@@ -11,7 +11,7 @@ from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.requests.id_keys import FixedIds, RotatingIds
 from ptu_optimizer.requests.ids import IdMint, slice_of_request
 from ptu_optimizer.requests.ledger.ledger import Ledger
-from ptu_optimizer.requests.ledger.slots import Kind, Slot
+from ptu_optimizer.requests.ledger.slots import Slot, SlotKind
 from ptu_optimizer.requests.ledger.timing import Timing
 from ptu_optimizer.requests.status.projection import Projections
 from ptu_optimizer.requests.status.status import RequestStatus
@@ -26,7 +26,9 @@ REQUEST = GROUP.request_id(1)
 RESPONSE = {"choices": [{"message": {"role": "assistant", "content": "Rayleigh."}}]}
 
 
-def slot(n: int, kind: Kind, *, at: float = EPOCH, token: str = "theirs", **fields: Any) -> Slot:
+def slot(
+    n: int, kind: SlotKind, *, at: float = EPOCH, token: str = "theirs", **fields: Any
+) -> Slot:
     details = fields.pop("details", {})
     return Slot(
         request_id=REQUEST, n=n, kind=kind, claim_token=token, at=at, details=details, **fields
@@ -35,16 +37,16 @@ def slot(n: int, kind: Kind, *, at: float = EPOCH, token: str = "theirs", **fiel
 
 def attempt(n: int, *, lease_until: float = EPOCH + 360, **fields: Any) -> Slot:
     details = {"deployment": "ptu", "custom_id": "row-1", "metadata": {"a": "b"}}
-    return slot(n, Kind.ATTEMPT, lease_until=lease_until, details=details, **fields)
+    return slot(n, SlotKind.ATTEMPT, lease_until=lease_until, details=details, **fields)
 
 
 def released(n: int, *, why: str = "429", not_before: float = EPOCH + 5, **fields: Any) -> Slot:
-    return slot(n, Kind.RELEASED, not_before=not_before, details={"why": why}, **fields)
+    return slot(n, SlotKind.RELEASED, not_before=not_before, details={"why": why}, **fields)
 
 
 def succeeded(n: int, **details: Any) -> Slot:
     details = details or {"response": RESPONSE}
-    return slot(n, Kind.SUCCEEDED, at=EPOCH + 2, details={"custom_id": "row-1", **details})
+    return slot(n, SlotKind.SUCCEEDED, at=EPOCH + 2, details={"custom_id": "row-1", **details})
 
 
 def deferral(*, why: str = "closed", at: float = EPOCH, deferrals: int = 3) -> JsonObject:
@@ -187,9 +189,9 @@ STATES = [
     pytest.param([attempt(1), released(2)], "deferred", id="released"),
     pytest.param([attempt(1), released(2), attempt(3)], "dispatching", id="attempted again"),
     pytest.param([attempt(1), succeeded(2)], "succeeded", id="succeeded"),
-    pytest.param([attempt(1), slot(2, Kind.FAILED)], "failed", id="failed"),
-    pytest.param([slot(1, Kind.EXPIRED)], "expired", id="expired"),
-    pytest.param([slot(1, Kind.CANCELLED)], "cancelled", id="cancelled"),
+    pytest.param([attempt(1), slot(2, SlotKind.FAILED)], "failed", id="failed"),
+    pytest.param([slot(1, SlotKind.EXPIRED)], "expired", id="expired"),
+    pytest.param([slot(1, SlotKind.CANCELLED)], "cancelled", id="cancelled"),
     pytest.param([succeeded(2), attempt(1), deferral()], "succeeded", id="in any order"),
 ]
 
@@ -291,7 +293,7 @@ async def test_a_success_shows_the_response_as_it_came() -> None:
 @in_virtual_time
 async def test_a_failure_shows_the_services_error() -> None:
     error = {"message": "too long", "code": "context_length_exceeded"}
-    view = await Scene(slot(1, Kind.FAILED, details={"error": error})).show()
+    view = await Scene(slot(1, SlotKind.FAILED, details={"error": error})).show()
     assert view["error"] == error
     assert view["response"] is None
 
@@ -348,9 +350,9 @@ async def test_a_cancelled_request_remembers_its_failures() -> None:
     assert (await scene.cancel())["failures"] == 2
 
 
-@pytest.mark.parametrize("kind", [Kind.SUCCEEDED, Kind.FAILED, Kind.EXPIRED])
+@pytest.mark.parametrize("kind", [SlotKind.SUCCEEDED, SlotKind.FAILED, SlotKind.EXPIRED])
 @in_virtual_time
-async def test_what_has_ended_cannot_be_cancelled_and_says_how_it_ended(kind: Kind) -> None:
+async def test_what_has_ended_cannot_be_cancelled_and_says_how_it_ended(kind: SlotKind) -> None:
     scene = Scene(attempt(1), slot(2, kind))
     error = await error_of(scene.cancel())
     assert (error.status, error.code) == (409, f"already_{kind.value}")

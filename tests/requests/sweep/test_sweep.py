@@ -10,14 +10,14 @@ from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.hubs import HUBS, REQUESTS_LATER, REQUESTS_SOON, PartitionState
 from ptu_optimizer.ports.stores import Created
-from ptu_optimizer.requests.bodies import Inputs, inputs_blob, pack
+from ptu_optimizer.requests.bodies import Bodies, inputs_blob, pack
 from ptu_optimizer.requests.dispatch.decoding import decode
 from ptu_optimizer.requests.envelope import RequestEvent
 from ptu_optimizer.requests.id_keys import DECIDES_WITHIN_SECONDS, FixedIds, Ids, RotatingIds
 from ptu_optimizer.requests.ids import GroupId, IdMint, slice_of_request
 from ptu_optimizer.requests.item import Item, Spillover
 from ptu_optimizer.requests.ledger.ledger import Ledger
-from ptu_optimizer.requests.ledger.slots import Kind, Slot
+from ptu_optimizer.requests.ledger.slots import Slot, SlotKind
 from ptu_optimizer.requests.ledger.timing import Timing
 from ptu_optimizer.requests.sweep.sweep import HTTP_LIMIT_SECONDS, Sweep, SweepReport
 from ptu_optimizer.requests.sweep.watermark import Watermark
@@ -73,7 +73,7 @@ class Scene:
             groups=self.groups,
             store=self.requests,
             ledger=Ledger(store=self.requests, clock=self.clock),
-            inputs=Inputs(blobs=self.blobs),
+            bodies=Bodies(blobs=self.blobs),
             publisher=self.publisher,
             watermark=Watermark(
                 groups=self.groups,
@@ -129,7 +129,7 @@ class Scene:
         self.groups.put(record)
         return group
 
-    def slot(self, group: GroupId, index: int, n: int, kind: Kind, **fields: Any) -> None:
+    def slot(self, group: GroupId, index: int, n: int, kind: SlotKind, **fields: Any) -> None:
         one = Slot(
             request_id=group.request_id(index),
             n=n,
@@ -142,7 +142,7 @@ class Scene:
 
     def ended(self, group: GroupId, *indices: int) -> None:
         for index in indices:
-            self.slot(group, index, 1, Kind.SUCCEEDED)
+            self.slot(group, index, 1, SlotKind.SUCCEEDED)
 
     def deferral(self, group: GroupId, index: int, *, deferrals: int = 3) -> None:
         request_id = group.request_id(index)
@@ -185,7 +185,7 @@ class Scene:
         return {
             record["request_id"]: record["kind"]
             for record in self.requests.records.values()
-            if "n" in record and Kind(record["kind"]).is_outcome
+            if "n" in record and SlotKind(record["kind"]).is_outcome
         }
 
 
@@ -251,9 +251,9 @@ async def test_who_is_in_hand_or_has_ended_is_left_alone() -> None:
     group = scene.accept(*[DAY] * 5, spillover=MAY)
     scene.ended(group, 0)
     await scene.clock.sleep(LEAVES - WINDOW + 1)
-    scene.slot(group, 1, 1, Kind.ATTEMPT, lease_until=EPOCH + DAY)
-    scene.slot(group, 2, 1, Kind.ATTEMPT)
-    scene.slot(group, 2, 2, Kind.RELEASED)
+    scene.slot(group, 1, 1, SlotKind.ATTEMPT, lease_until=EPOCH + DAY)
+    scene.slot(group, 2, 1, SlotKind.ATTEMPT)
+    scene.slot(group, 2, 2, SlotKind.RELEASED)
     scene.deferral(group, 3)
     assert (await scene.run()).published == 1
     assert [e.request_id for e in scene.published] == [group.request_id(4)]
@@ -264,8 +264,8 @@ async def test_what_was_re_scheduled_long_ago_carries_on_from_there() -> None:
     scene = Scene()
     behind_a_backlog(scene)
     group = scene.accept(DAY, spillover=MAY)
-    scene.slot(group, 0, 1, Kind.ATTEMPT)
-    scene.slot(group, 0, 2, Kind.RELEASED)
+    scene.slot(group, 0, 1, SlotKind.ATTEMPT)
+    scene.slot(group, 0, 2, SlotKind.RELEASED)
     scene.deferral(group, 0, deferrals=7)
     await scene.clock.sleep(LEAVES - WINDOW)
     await scene.run()
@@ -341,7 +341,7 @@ async def test_only_what_is_lost_is_published() -> None:
     group = scene.accept(DAY, DAY, DAY)
     await scene.clock.sleep(LOST_AFTER)
     scene.ended(group, 0)
-    scene.slot(group, 1, 1, Kind.ATTEMPT, lease_until=scene.clock.now() + 100)
+    scene.slot(group, 1, 1, SlotKind.ATTEMPT, lease_until=scene.clock.now() + 100)
     await scene.run()
     assert [e.request_id for e in scene.published] == [group.request_id(2)]
 
@@ -379,9 +379,9 @@ async def test_a_later_publication_counts_from_its_own_time(what: str) -> None:
     if what == "deferral":
         scene.deferral(group, 0)
     elif what == "released":
-        scene.slot(group, 0, 2, Kind.RELEASED)
+        scene.slot(group, 0, 2, SlotKind.RELEASED)
     else:
-        scene.slot(group, 0, 1, Kind.ATTEMPT, lease_until=scene.clock.now() - TIMING.skew)
+        scene.slot(group, 0, 1, SlotKind.ATTEMPT, lease_until=scene.clock.now() - TIMING.skew)
     await scene.clock.sleep(TIMING.skew)
     assert (await scene.run()).published == 0
     await scene.clock.sleep(400)
@@ -391,12 +391,12 @@ async def test_a_later_publication_counts_from_its_own_time(what: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "n", "carried"),
     [
-        pytest.param(Kind.RELEASED, 2, 3, id="after a release, the next slot"),
-        pytest.param(Kind.ATTEMPT, 3, 3, id="after a lost worker, the slot that refuses"),
+        pytest.param(SlotKind.RELEASED, 2, 3, id="after a release, the next slot"),
+        pytest.param(SlotKind.ATTEMPT, 3, 3, id="after a lost worker, the slot that refuses"),
     ],
 )
 @in_virtual_time
-async def test_which_slot_the_new_event_carries(kind: Kind, n: int, carried: int) -> None:
+async def test_which_slot_the_new_event_carries(kind: SlotKind, n: int, carried: int) -> None:
     scene = Scene()
     group = scene.accept(DAY)
     scene.slot(group, 0, n, kind)
@@ -424,7 +424,7 @@ async def test_a_large_body_is_referred_to_again() -> None:
     short, large = scene.published
     assert short.body is not None
     assert large.body is None
-    body = await Inputs(blobs=scene.blobs).body(large, group)
+    body = await Bodies(blobs=scene.blobs).body(large, group)
     assert body["messages"][0]["content"] == "x" * 100_000
 
 
@@ -523,7 +523,7 @@ async def test_a_live_attempt_is_let_end_before_its_request_expires() -> None:
     scene = Scene()
     group = scene.accept(600)
     await scene.clock.sleep(590)
-    scene.slot(group, 0, 1, Kind.ATTEMPT, lease_until=EPOCH + 800, failures=2)
+    scene.slot(group, 0, 1, SlotKind.ATTEMPT, lease_until=EPOCH + 800, failures=2)
     await scene.clock.sleep(240)
     assert (await scene.run()).expired == 0
     await scene.clock.sleep(300)

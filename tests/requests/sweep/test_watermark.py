@@ -12,7 +12,7 @@ from ptu_optimizer.ports.hubs import HUBS, PartitionState
 from ptu_optimizer.requests.dispatch.decoding import decode
 from ptu_optimizer.requests.envelope import NudgeEvent
 from ptu_optimizer.requests.ledger.timing import Timing
-from ptu_optimizer.requests.sweep.watermark import LONGEST_PAUSE_SECONDS, Watermark
+from ptu_optimizer.requests.sweep.watermark import LONGEST_NUDGE_PAUSE_SECONDS, Watermark
 from tests.support.publishing import FakePublisher
 from tests.support.stores import FakeGroups
 
@@ -110,7 +110,7 @@ async def test_a_host_that_is_down_gets_one_nudge_an_hour() -> None:
     scene.hubs.read_up_to["requests"] = 5
     first_day = await scene.nudges_within(86_400)
     assert first_day <= 24 + 5
-    assert await scene.nudges_within(86_400) == 86_400 // LONGEST_PAUSE_SECONDS
+    assert await scene.nudges_within(86_400) == 86_400 // LONGEST_NUDGE_PAUSE_SECONDS
 
 
 @in_virtual_time
