@@ -13,6 +13,7 @@ import socket
 from collections.abc import Callable
 from functools import cache, cached_property
 
+from ptu_optimizer.admission.call import GatedCalls
 from ptu_optimizer.admission.gate import Gate
 from ptu_optimizer.admission.gated_deployment import GatedDeployment
 from ptu_optimizer.capacity.control.controller import Controller
@@ -32,6 +33,7 @@ from ptu_optimizer.operator_views.what_would_change import Terms
 from ptu_optimizer.requests.bodies import Bodies
 from ptu_optimizer.requests.dispatch.attempt import Attempts
 from ptu_optimizer.requests.dispatch.dispatcher import Dispatcher
+from ptu_optimizer.requests.dispatch.handler import RequestHandler
 from ptu_optimizer.requests.dispatch.rescheduling import PublishedMemory
 from ptu_optimizer.requests.id_keys import FixedIds, Ids, RotatingIds
 from ptu_optimizer.requests.ids import IdMint
@@ -43,6 +45,8 @@ from ptu_optimizer.requests.ledger.timing import Timing
 from ptu_optimizer.requests.status.flow_reports import FlowReports
 from ptu_optimizer.requests.status.projection import Projections
 from ptu_optimizer.requests.status.status import RequestStatus
+from ptu_optimizer.requests.sweep.republish import Republisher
+from ptu_optimizer.requests.sweep.spill_waiting import SpillWaiting
 from ptu_optimizer.requests.sweep.sweep import Sweep
 from ptu_optimizer.requests.sweep.watermark import Watermark
 from ptu_optimizer.requests.urgency import Urgency
@@ -140,13 +144,19 @@ class Application:
             clock=self._clock,
             timing=self._timing,
         )
-        return Dispatcher(
-            ids=self._ids,
+        memory = PublishedMemory(clock=self._clock, timing=self._timing)
+        flows = FlowReports(store=self._services.capacity, clock=self._clock, worker=self._worker)
+        handler = RequestHandler(
             targets=self._targets,
+            calls=GatedCalls(
+                caller=self._services.caller,
+                estimator=self._services.estimator,
+                clock=self._clock,
+                worker=self._worker,
+            ),
             attempts=Attempts(
                 ledger=self._ledger,
                 outcomes=outcomes,
-                caller=self._services.caller,
                 clock=self._clock,
                 timing=self._timing,
                 max_failures=s.max_failures,
@@ -156,8 +166,19 @@ class Application:
             ledger=self._ledger,
             bodies=self._bodies,
             estimator=self._services.estimator,
+            memory=memory,
+            clock=self._clock,
+            timing=self._timing,
+            urgency=self._urgency,
+            flows=flows,
+        )
+        return Dispatcher(
+            ids=self._ids,
+            handler=handler,
+            outcomes=outcomes,
+            estimator=self._services.estimator,
             publisher=self._services.hubs,
-            memory=PublishedMemory(clock=self._clock, timing=self._timing),
+            memory=memory,
             exchange=CapacityExchange(
                 gates={name: target.gate for name, target in self._targets.items()},
                 store=self._services.capacity,
@@ -165,24 +186,26 @@ class Application:
                 worker=self._worker,
                 interval_seconds=s.reading_exchange_seconds,
             ),
+            flows=flows,
             clock=self._clock,
             timing=self._timing,
-            urgency=self._urgency,
-            flows=FlowReports(
-                store=self._services.capacity, clock=self._clock, worker=self._worker
-            ),
-            worker=self._worker,
         )
 
     @cached_property
     def sweep(self) -> Sweep:
+        republisher = Republisher(
+            groups=self._services.groups,
+            store=self._services.ledger,
+            bodies=self._bodies,
+            publisher=self._services.hubs,
+            clock=self._clock,
+        )
         return Sweep(
             ids=self._ids,
             groups=self._services.groups,
-            store=self._services.ledger,
             ledger=self._ledger,
-            bodies=self._bodies,
-            publisher=self._services.hubs,
+            republisher=republisher,
+            spill_waiting=SpillWaiting(urgency=self._urgency, again=republisher),
             watermark=Watermark(
                 groups=self._services.groups,
                 hubs=self._services.hubs,
@@ -194,7 +217,6 @@ class Application:
             timing=self._timing,
             longest_deadline_seconds=self.settings.hub_retention_seconds,
             pause_seconds=SWEEP_PAUSE_SECONDS,
-            urgency=self._urgency,
         )
 
     @cached_property
@@ -283,9 +305,6 @@ class Application:
             },
             ids=self._ids,
         )
-
-    def now(self) -> float:
-        return self._clock.now()
 
     # --- parts -----------------------------------------------------------------------------------
 

@@ -1,13 +1,27 @@
-"""What a call tells of its deployment: readings for its gate, and what it cost."""
+"""The one call that a permit allows, and what it tells of its deployment.
+
+What a call told goes to its gate as a reading, ends its permit with its cost, and corrects the
+estimate of its kind of request.
+"""
 
 from __future__ import annotations
 
+from ptu_optimizer.backends.tokens import TokenEstimator
 from ptu_optimizer.capacity.signals.reading import InvalidReading, Reading, ReadingKind
-from ptu_optimizer.ports.model_calls import CallResult, Rejected, Success, Throttled, Transient
+from ptu_optimizer.clock import Clock
+from ptu_optimizer.ports.documents import JsonObject
+from ptu_optimizer.ports.model_calls import (
+    CallResult,
+    ModelCaller,
+    Rejected,
+    Success,
+    Throttled,
+    Transient,
+)
 from ptu_optimizer.telemetry import logger
 
 from .gated_deployment import GatedDeployment
-from .permits import Permit
+from .permits import Ending, Permit
 
 _log = logger("lane")
 
@@ -15,33 +29,83 @@ _CONFIGURATION = frozenset({401, 403, 404})
 """Refusals that say something of the settings, not of the request."""
 
 _MAY_STILL_RUN = frozenset({None, 408, 502, 504})
-"""Without an answer, or with one that tells only that a gateway had none, a call may go on. Any
-other error has ended it: what it had done until then is not told, and found by the metric."""
+"""After a time-out, or an answer that only says that a gateway had none, the call may still be
+running, so its reservation stays. Any other error ended it; the work that it did before it failed
+is not reported, and shows up in the metric."""
 
 SPILLED_PAUSE_SECONDS = 1.0
 """How long a deployment is taken to be full from which Azure spilled a call over: it was a 429, but
 its `retry-after` is not told."""
 
 
-class GatedCall:
-    """Turns what a call told into readings of the gate, and ends the permit with its cost."""
+class GatedCalls:
+    """Makes the calls that gates have admitted."""
 
-    def __init__(self, *, permit: Permit, target: GatedDeployment, worker: str) -> None:
+    def __init__(
+        self, *, caller: ModelCaller, estimator: TokenEstimator, clock: Clock, worker: str
+    ) -> None:
+        """`worker` is the source of the readings."""
+        self._caller = caller
+        self._estimator = estimator
+        self._clock = clock
+        self._worker = worker
+
+    def of(self, target: GatedDeployment, permit: Permit) -> GatedCall:
+        return GatedCall(
+            target=target,
+            permit=permit,
+            caller=self._caller,
+            estimator=self._estimator,
+            clock=self._clock,
+            worker=self._worker,
+        )
+
+
+class GatedCall:
+    """One call. Whoever awaits it need not know of gate, permit or estimator."""
+
+    def __init__(
+        self,
+        *,
+        target: GatedDeployment,
+        permit: Permit,
+        caller: ModelCaller,
+        estimator: TokenEstimator,
+        clock: Clock,
+        worker: str,
+    ) -> None:
         self._target = target
         self._permit = permit
+        self._caller = caller
+        self._estimator = estimator
+        self._clock = clock
         self._worker = worker
-        self.result: CallResult | None = None
-        """None until the call was made."""
 
-    def called(self, result: CallResult, *, at: float) -> None:
-        self.result = result
+    async def __call__(
+        self, body: JsonObject, *, call_id: str, timeout_seconds: float
+    ) -> CallResult:
+        """Call once, and settle what the call told. Raises nothing for what a service can do."""
+        result = await self._caller.complete(
+            deployment=self._target.deployment,
+            body=body,
+            call_id=call_id,
+            timeout_seconds=timeout_seconds,
+        )
+        self._settle(result, at=self._clock.now())
+        if isinstance(result, Success) and result.usage is not None:
+            self._estimator.learn(body, deployment=self._target.deployment, usage=result.usage)
+        return result
+
+    def _settle(self, result: CallResult, *, at: float) -> None:
         self._read(result, at)
         trouble = _trouble(result)
         self._permit.end(
-            used=self._used(result),
-            refused=isinstance(result, Throttled) or result.spilled_from is not None,
-            answered=trouble is None,
-            trouble=trouble,
+            Ending(
+                used=self._used(result),
+                refused=isinstance(result, Throttled) or result.spilled_from is not None,
+                answered=trouble is None,
+                trouble=trouble,
+            )
         )
 
     def _read(self, result: CallResult, at: float) -> None:
@@ -79,10 +143,9 @@ class GatedCall:
     def _observe(
         self, kind: ReadingKind, value: float, at: float, until: float | None = None
     ) -> None:
-        target = self._target
         try:
             reading = Reading(
-                deployment=target.deployment,
+                deployment=self._target.deployment,
                 kind=kind,
                 value=value,
                 source=self._worker,
@@ -93,7 +156,7 @@ class GatedCall:
         except InvalidReading as error:
             _log.warning("an invalid utilization header", extra={"reason": str(error)})
             return
-        target.gate.told(reading)
+        self._target.gate.told(reading)
 
 
 def _trouble(result: CallResult) -> str | None:

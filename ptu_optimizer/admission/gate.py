@@ -34,18 +34,44 @@ MOST_ADMITTED = 1_024
 """How fast requests leave is told from those that passed in so long, of at most so many."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CallAsk:
+    """A call that asks to pass a gate."""
+
+    work: float
+    """What it would reserve, in input-equivalent tokens."""
+    limits: WaitLimits
+    hub: str = ""
+    """Where its request came from."""
+    priority: str = "normal"
+    overtakes: bool = False
+    """It passes before all that do not overtake; `waiting_line` has the order among the others."""
+    prefix: str | None = None
+    """Names a long prefix of its prompt."""
+    more_behind: bool = False
+    """It came in a full batch, so its hub probably has more."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotAdmitted:
+    """A call did not pass the gate within its limits."""
+
+    why: str
+    route_is_over: bool = False
+    """It has waited for this deployment as long as it may."""
+
+
 @dataclass(slots=True, eq=False)
 class _Waiter:
-    work: float
-    priority: str
-    prefix: str | None
+    ask: CallAsk
     number: int
-    hub: str
-    limits: WaitLimits
     came: float
     """Monotonic."""
-    passed: asyncio.Future[Permit | str]
-    """A permit, or why there was none."""
+    passed: asyncio.Future[Permit | NotAdmitted]
+
+    @property
+    def prefix(self) -> str | None:
+        return self.ask.prefix
 
     @property
     def gone(self) -> bool:
@@ -83,30 +109,16 @@ class Gate:
 
     # --- requests ---------------------------------------------------------------------------------
 
-    async def enter(
-        self,
-        *,
-        work: float,
-        limits: WaitLimits,
-        hub: str = "",
-        priority: str = "normal",
-        overtakes: bool = False,
-        prefix: str | None = None,
-        more_behind: bool = False,
-    ) -> Permit | str:
-        """A permit, or why there was none within the patience.
-
-        Who `overtakes` passes before all who do not; see `line` for the order among the others.
-        `more_behind`: it came in a full batch, so its hub probably has more.
-        """
-        came = self._clock.monotonic()
-        if came >= limits.until:
-            return "its batch ran out of time"
-        passed: asyncio.Future[Permit | str] = asyncio.get_running_loop().create_future()
-        waiter = _Waiter(work, priority, prefix, next(self._numbers), hub, limits, came, passed)
-        self._lines.setdefault(hub, WaitingLine()).join(waiter, overtakes=overtakes)
+    async def enter(self, ask: CallAsk) -> Permit | NotAdmitted:
+        """Wait for a permit, within the limits of the ask."""
+        came, hub = self._clock.monotonic(), ask.hub
+        if came >= ask.limits.until:
+            return NotAdmitted("its batch ran out of time")
+        passed: asyncio.Future[Permit | NotAdmitted] = asyncio.get_running_loop().create_future()
+        waiter = _Waiter(ask, next(self._numbers), came, passed)
+        self._lines.setdefault(hub, WaitingLine()).join(waiter, overtakes=ask.overtakes)
         self._waiting[hub] = self._waiting.get(hub, 0) + 1
-        self._more_behind[hub] = more_behind
+        self._more_behind[hub] = ask.more_behind
         if (
             self._waiting[hub] == 1
             and not self._permissions.of(hub).ours
@@ -198,8 +210,7 @@ class Gate:
 
     # --- what becomes of permits ------------------------------------------------------------------
 
-    def ended(self, permit: Permit, ending: Ending) -> None:
-        """A permit of ours has ended; nobody else calls this."""
+    def _ended(self, permit: Permit, ending: Ending) -> None:
         now = self._clock.now()
         self._permits.ended()
         self._controller.ended(now=now, reserved=permit.work, used=ending.used)
@@ -212,8 +223,7 @@ class Gate:
 
     # --- parts ------------------------------------------------------------------------------------
 
-    async def _stand(self, waiter: _Waiter) -> Permit | str:
-        """Wait for a permit, for as long as there is patience."""
+    async def _stand(self, waiter: _Waiter) -> Permit | NotAdmitted:
         again = self._look_at(waiter, self._clock.monotonic())
         if again is None:
             self._pump()  # who stood behind it may pass
@@ -235,8 +245,8 @@ class Gate:
         return min((again for again in looks if again is not None), default=None)
 
     def _look_at(self, waiter: _Waiter, now: float) -> float | None:
-        turn = self._permissions.of(waiter.hub)
-        left, again = waiter.limits.left(
+        turn, limits = self._permissions.of(waiter.ask.hub), waiter.ask.limits
+        left, again = limits.left(
             came=waiter.came,
             now=now,
             ours=turn.ours,
@@ -245,7 +255,9 @@ class Gate:
         )
         if left > 0:
             return again
-        waiter.passed.set_result(self._why if turn.ours else turn.why)
+        why = self._why if turn.ours else turn.why
+        is_over = limits.route_is_over(came=waiter.came, now=now)
+        waiter.passed.set_result(NotAdmitted(why, route_is_over=is_over))
         return None
 
     def _next(self) -> tuple[str, _Waiter] | None:
@@ -264,7 +276,7 @@ class Gate:
         while (chosen := self._next()) is not None:
             hub, waiter = chosen
             now = self._clock.now()
-            verdict = self._ask(waiter.work, waiter.priority, now)
+            verdict = self._ask(waiter.ask.work, waiter.ask.priority, now)
             if isinstance(verdict, Wait):
                 self._blocked(verdict, now)
                 return
@@ -280,11 +292,12 @@ class Gate:
     def _admit(self, hub: str, waiter: _Waiter, verdict: Admit, now: float) -> None:
         self._blocked_since = None
         self._why = verdict.why
-        permit = Permit(self, waiter.work, at=now)
+        work = waiter.ask.work
+        permit = Permit(work, at=now, on_end=self._ended)
         self._permits.add(permit)
         self._admitted.append(self._clock.monotonic())
-        self._controller.sent(now=now, work=waiter.work)
-        self._log.sent(now=now, work=waiter.work)
+        self._controller.sent(now=now, work=work)
+        self._log.sent(now=now, work=work)
         waiter.passed.set_result(permit)
         self._lines[hub].passed(waiter)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 PERMIT_SECONDS = 900.0
 """A permit that has not ended by then has been lost: its call is over, whatever became of it."""
@@ -23,37 +23,26 @@ class Ending:
     """Why the next call would fail as well."""
 
 
-class Giver(Protocol):
-    """Who gave a permit, and wants to hear what became of it."""
-
-    def ended(self, permit: Permit, ending: Ending) -> None: ...
+NEVER_RAN = Ending()
 
 
 class Permit:
     """The right to make one call. Ends exactly once, whatever became of the call."""
 
-    __slots__ = ("_giver", "at", "is_open", "work")
+    __slots__ = ("_on_end", "at", "is_open", "work")
 
-    def __init__(self, giver: Giver, work: float, *, at: float) -> None:
-        self._giver = giver
+    def __init__(self, work: float, *, at: float, on_end: Callable[[Permit, Ending], None]) -> None:
+        """`on_end` hears once what became of it."""
+        self._on_end = on_end
         self.work = work
         self.at = at
         self.is_open = True
 
-    def end(
-        self,
-        *,
-        used: float | None = 0.0,
-        refused: bool = False,
-        answered: bool = False,
-        trouble: str | None = None,
-    ) -> None:
-        """See `Ending`."""
+    def end(self, ending: Ending = NEVER_RAN) -> None:
+        """Say what became of the call; a second end is not heard."""
         if self.is_open:
             self.is_open = False
-            self._giver.ended(
-                self, Ending(used=used, refused=refused, answered=answered, trouble=trouble)
-            )
+            self._on_end(self, ending)
 
 
 class OpenPermits:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -25,6 +26,8 @@ class WaitLimits:
     """At all, in monotonic seconds: the end of the invocation's budget."""
     turn_seconds: float = TURN_PATIENCE_SECONDS
     """While another process has the turn, counted from when we came."""
+    route_seconds: float = math.inf
+    """At all, counted from when it came: then it asks another deployment, or expires."""
 
     def left(
         self, *, came: float, now: float, ours: bool, turn_since: float, blocked_since: float | None
@@ -33,16 +36,21 @@ class WaitLimits:
 
         `ours`: the turn is, since `turn_since`. `blocked_since`: None of an open gate.
         """
+        ends = came + self.route_seconds - now
         if not ours:
-            left = came + self.turn_seconds - now
+            left = min(ends, came + self.turn_seconds - now)
             shortest = min(self.hold_seconds, self.until - came)
             return left, min(left, max(LOOK_SECONDS, shortest))
-        left = self.until + max(0.0, turn_since - came) - now
+        left = min(ends, self.until + max(0.0, turn_since - came) - now)
         if blocked_since is not None:
             left = min(left, max(came, blocked_since, turn_since) + self.hold_seconds - now)
             return left, left
         # the gate may close before we look: not later than its hold could then be over
         return left, min(left, self.hold_seconds) if self.hold_seconds > 0 else left
+
+    def route_is_over(self, *, came: float, now: float) -> bool:
+        """Whether it has waited for this deployment as long as it may."""
+        return now >= came + self.route_seconds
 
 
 class Watch:

@@ -15,9 +15,12 @@ LONGEST_RUN = 32
 
 
 class Waiter(Protocol):
-    """Whoever stands in a line. `prefix` names a long prefix, or is None."""
+    """A call that stands in a line."""
 
-    prefix: str | None
+    @property
+    def prefix(self) -> str | None:
+        """Names a long prefix of its prompt, if it has one."""
+        ...
 
     @property
     def gone(self) -> bool:

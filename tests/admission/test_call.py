@@ -8,16 +8,18 @@ from collections.abc import Iterator
 import pytest
 
 from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
-from ptu_optimizer.admission.call import SPILLED_PAUSE_SECONDS, GatedCall
-from ptu_optimizer.admission.gate import Gate
+from ptu_optimizer.admission.call import SPILLED_PAUSE_SECONDS, GatedCalls
+from ptu_optimizer.admission.gate import CallAsk, Gate
 from ptu_optimizer.admission.gated_deployment import GatedDeployment
 from ptu_optimizer.admission.permits import Permit
 from ptu_optimizer.admission.wait_limits import WaitLimits
+from ptu_optimizer.backends.tokens import TokenEstimator
 from ptu_optimizer.capacity.control.pay_as_you_go import TOKENS, PayAsYouGo
 from ptu_optimizer.capacity.control.verdict import Admit, Verdict
 from ptu_optimizer.capacity.signals.reading import Reading, ReadingKind
 from ptu_optimizer.capacity.signals.signal import Signal
 from ptu_optimizer.capacity.work import Model
+from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.model_calls import (
     CallResult,
     Rejected,
@@ -51,19 +53,35 @@ class Open(PayAsYouGo):
         self.ends.append(used)
 
 
+class Service:
+    """A model service with one answer."""
+
+    def __init__(self, result: CallResult) -> None:
+        self._result = result
+
+    async def complete(
+        self, *, deployment: str, body: JsonObject, call_id: str, timeout_seconds: float
+    ) -> CallResult:
+        return self._result
+
+
 async def told(
     result: CallResult, *, tokens_per_minute: int | None = None
 ) -> tuple[list[Reading], float | None]:
     """The readings that a call's answer makes, and the work that it is taken to have cost."""
     controller = Open()
     gate = Gate(deployment="ptu", controller=controller, clock=VirtualClock())
-    permit = await gate.enter(work=500, limits=WaitLimits(hold_seconds=1, until=1e9))
+    permit = await gate.enter(CallAsk(work=500, limits=WaitLimits(hold_seconds=1, until=1e9)))
     assert isinstance(permit, Permit)
     payg = tokens_per_minute is not None
     target = GatedDeployment(
         gate=gate, model=TOKENS if payg else MODEL, tokens_per_minute=tokens_per_minute
     )
-    GatedCall(permit=permit, target=target, worker="me").called(result, at=AT)
+    clock = VirtualClock()
+    await clock.sleep(AT - clock.now())
+    calls = GatedCalls(caller=Service(result), estimator=TokenEstimator(), clock=clock, worker="me")
+    call = calls.of(target, permit)
+    assert await call({}, call_id="one", timeout_seconds=5) is result
     (used,) = controller.ends
     return controller.told, used
 

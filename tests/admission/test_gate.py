@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
-from ptu_optimizer.admission.gate import PACE_SECONDS, Gate
-from ptu_optimizer.admission.permits import PERMIT_SECONDS, Permit
+from ptu_optimizer.admission.gate import PACE_SECONDS, CallAsk, Gate, NotAdmitted
+from ptu_optimizer.admission.permits import PERMIT_SECONDS, Ending, Permit
 from ptu_optimizer.admission.wait_limits import TURN_PATIENCE_SECONDS, WaitLimits
 from ptu_optimizer.capacity.control.controller import Controller
 from ptu_optimizer.capacity.control.verdict import Admit, Verdict, Wait
@@ -87,12 +87,14 @@ async def enter(
     more_behind: bool = False,
 ) -> Permit:
     passed = await gate.enter(
-        work=work,
-        limits=limits,
-        hub=hub,
-        overtakes=overtakes,
-        prefix=prefix,
-        more_behind=more_behind,
+        CallAsk(
+            work=work,
+            limits=limits,
+            hub=hub,
+            overtakes=overtakes,
+            prefix=prefix,
+            more_behind=more_behind,
+        )
     )
     assert isinstance(passed, Permit), passed
     return passed
@@ -153,14 +155,14 @@ async def test_who_waits_passes_at_the_time_that_the_verdict_named() -> None:
 @in_virtual_time
 async def test_a_closed_gate_is_asked_no_more_often_than_it_wants() -> None:
     controller = Seats(0, retry_after=10)
-    await gate_of(controller).enter(work=1, limits=PATIENT)
+    await gate_of(controller).enter(CallAsk(work=1, limits=PATIENT))
     assert len(controller.asked) <= 4
 
 
 @in_virtual_time
 async def test_a_time_to_ask_again_that_is_over_does_not_spin() -> None:
     controller = Seats(0, retry_after=-5)
-    await gate_of(controller).enter(work=1, limits=WaitLimits(hold_seconds=1, until=1e6))
+    await gate_of(controller).enter(CallAsk(work=1, limits=WaitLimits(hold_seconds=1, until=1e6)))
     assert len(controller.asked) <= 1_100, "at most once a millisecond"
 
 
@@ -231,8 +233,8 @@ async def test_who_overtakes_passes_before_all_who_do_not_and_keeps_order_among_
 
 @in_virtual_time
 async def test_who_overtakes_still_waits_for_admission() -> None:
-    why = await gate_of(Seats(0)).enter(work=1, limits=PATIENT, overtakes=True)
-    assert why == "closed for the test"
+    why = await gate_of(Seats(0)).enter(CallAsk(work=1, limits=PATIENT, overtakes=True))
+    assert why == NotAdmitted("closed for the test")
     assert now() == pytest.approx(30)
 
 
@@ -241,20 +243,20 @@ async def test_who_overtakes_still_waits_for_admission() -> None:
 
 @in_virtual_time
 async def test_a_closed_gate_is_stood_at_for_the_hold_and_says_why() -> None:
-    why = await gate_of(Seats(0)).enter(work=1, limits=PATIENT)
-    assert why == "closed for the test"
+    why = await gate_of(Seats(0)).enter(CallAsk(work=1, limits=PATIENT))
+    assert why == NotAdmitted("closed for the test")
     assert now() == pytest.approx(30)
 
 
 @in_virtual_time
 async def test_a_hold_counts_for_each_who_comes_from_when_they_came() -> None:
     gate = gate_of(Seats(0))
-    first = asyncio.create_task(gate.enter(work=1, limits=PATIENT))
+    first = asyncio.create_task(gate.enter(CallAsk(work=1, limits=PATIENT)))
     await asyncio.sleep(20)
-    second = asyncio.create_task(gate.enter(work=1, limits=PATIENT))
-    assert isinstance(await first, str)
+    second = asyncio.create_task(gate.enter(CallAsk(work=1, limits=PATIENT)))
+    assert isinstance(await first, NotAdmitted)
     assert now() == pytest.approx(30)
-    assert isinstance(await second, str)
+    assert isinstance(await second, NotAdmitted)
     assert now() == pytest.approx(50)
 
 
@@ -262,10 +264,10 @@ async def test_a_hold_counts_for_each_who_comes_from_when_they_came() -> None:
 async def test_a_hold_counts_from_when_the_gate_closed() -> None:
     gate = gate_of(Seats(1))
     holder = await enter(gate)
-    waiting = asyncio.create_task(gate.enter(work=1, limits=PATIENT))
+    waiting = asyncio.create_task(gate.enter(CallAsk(work=1, limits=PATIENT)))
     await asyncio.sleep(100)
     gate.observe(reading_of(0))
-    assert isinstance(await waiting, str)
+    assert isinstance(await waiting, NotAdmitted)
     assert now() == pytest.approx(130)
     holder.end()
 
@@ -274,13 +276,13 @@ async def test_a_hold_counts_from_when_the_gate_closed() -> None:
 async def test_a_hold_starts_anew_when_the_gate_was_open_in_between() -> None:
     controller = Seats(0, retry_after=None)
     gate = gate_of(controller)
-    waiting = [asyncio.create_task(gate.enter(work=1, limits=PATIENT)) for _ in range(2)]
+    waiting = [asyncio.create_task(gate.enter(CallAsk(work=1, limits=PATIENT))) for _ in range(2)]
     await asyncio.sleep(20)
     gate.observe(reading_of(1))
     await asyncio.sleep(5)
     gate.observe(reading_of(0))
     assert isinstance(await waiting[0], Permit)
-    assert isinstance(await waiting[1], str)
+    assert isinstance(await waiting[1], NotAdmitted)
     assert now() == pytest.approx(55)
 
 
@@ -288,16 +290,45 @@ async def test_a_hold_starts_anew_when_the_gate_was_open_in_between() -> None:
 async def test_at_an_open_gate_one_waits_for_a_seat_until_the_budget_ends() -> None:
     gate = gate_of(Seats(1))
     await enter(gate)
-    why = await gate.enter(work=1, limits=WaitLimits(hold_seconds=30, until=120))
-    assert why == "all seats are taken"
+    why = await gate.enter(CallAsk(work=1, limits=WaitLimits(hold_seconds=30, until=120)))
+    assert why == NotAdmitted("all seats are taken")
     assert now() == pytest.approx(120)
 
 
 @in_virtual_time
 async def test_the_budget_ends_a_hold() -> None:
-    why = await gate_of(Seats(0)).enter(work=1, limits=WaitLimits(hold_seconds=30, until=10))
-    assert isinstance(why, str)
+    why = await gate_of(Seats(0)).enter(
+        CallAsk(work=1, limits=WaitLimits(hold_seconds=30, until=10))
+    )
+    assert isinstance(why, NotAdmitted)
     assert now() == pytest.approx(10)
+
+
+@in_virtual_time
+@pytest.mark.parametrize("seats", [0, 1], ids=["blocked", "taken"])
+@pytest.mark.parametrize("ours", [True, False], ids=["we may send", "another process sends"])
+async def test_the_end_of_a_route_ends_the_wait_whatever_it_waits_for(
+    seats: int, ours: bool
+) -> None:
+    gate = gate_of(Seats(seats), shared=True)
+    gate.turn("a", ours=True, why="we have it")
+    if seats:
+        await enter(gate, hub="a")
+    gate.turn("a", ours=ours, why="as agreed")
+    limits = WaitLimits(hold_seconds=30, until=1e6, route_seconds=7)
+    refusal = await gate.enter(CallAsk(work=1, hub="a", limits=limits))
+    assert isinstance(refusal, NotAdmitted)
+    assert refusal.route_is_over
+    assert now() == pytest.approx(7)
+
+
+@in_virtual_time
+async def test_a_route_that_is_over_lets_pass_what_need_not_wait() -> None:
+    limits = WaitLimits(hold_seconds=30, until=1e6, route_seconds=-1)
+    passed = await gate_of(Seats(1)).enter(CallAsk(work=1, limits=limits))
+    assert isinstance(passed, Permit)
+    refused = await gate_of(Seats(0)).enter(CallAsk(work=1, limits=limits))
+    assert refused == NotAdmitted("closed for the test", route_is_over=True)
 
 
 @in_virtual_time
@@ -306,7 +337,7 @@ async def test_each_is_let_go_when_its_own_patience_ends() -> None:
     left: list[tuple[float, float]] = []
 
     async def stand(hold: float) -> None:
-        await gate.enter(work=1, limits=WaitLimits(hold_seconds=hold, until=1e6))
+        await gate.enter(CallAsk(work=1, limits=WaitLimits(hold_seconds=hold, until=1e6)))
         left.append((hold, now()))
 
     holds = [30.0, 5.0, 12.0, 5.0, 21.0]
@@ -316,8 +347,10 @@ async def test_each_is_let_go_when_its_own_patience_ends() -> None:
 
 @in_virtual_time
 async def test_without_patience_a_closed_gate_answers_at_once() -> None:
-    why = await gate_of(Seats(0)).enter(work=1, limits=WaitLimits(hold_seconds=0, until=1e6))
-    assert why == "closed for the test"
+    why = await gate_of(Seats(0)).enter(
+        CallAsk(work=1, limits=WaitLimits(hold_seconds=0, until=1e6))
+    )
+    assert why == NotAdmitted("closed for the test")
     assert now() == 0
 
 
@@ -325,7 +358,7 @@ async def test_without_patience_a_closed_gate_answers_at_once() -> None:
 async def test_who_went_away_takes_no_seat() -> None:
     controller = Seats(0, retry_after=None)
     gate = gate_of(controller)
-    assert isinstance(await gate.enter(work=1, limits=PATIENT), str)
+    assert isinstance(await gate.enter(CallAsk(work=1, limits=PATIENT)), NotAdmitted)
     gate.observe(reading_of(1))
     assert gate.in_flight == 0
     await enter(gate)
@@ -339,9 +372,9 @@ async def test_a_permit_ends_once_however_often_it_is_ended() -> None:
     controller = Seats(1)
     gate = gate_of(controller)
     permit = await enter(gate, work=70)
-    permit.end(used=50)
+    permit.end(Ending(used=50))
     permit.end()
-    permit.end(used=60)
+    permit.end(Ending(used=60))
     assert controller.ends == [(70, 50)]
     assert gate.in_flight == 0
 
@@ -383,11 +416,11 @@ async def test_no_seat_is_lost_in_a_crowd_that_comes_goes_and_is_cancelled() -> 
     async def one(number: int) -> None:
         await asyncio.sleep(number % 7)
         limits = WaitLimits(hold_seconds=number % 5, until=now() + number % 11)
-        passed = await gate.enter(work=1, limits=limits, overtakes=number % 3 == 0)
+        passed = await gate.enter(CallAsk(work=1, limits=limits, overtakes=number % 3 == 0))
         assert gate.in_flight <= 10
         if isinstance(passed, Permit):
             await asyncio.sleep(number % 4)
-            passed.end(used=1)
+            passed.end(Ending(used=1))
 
     crowd = [asyncio.create_task(one(number)) for number in range(200)]
     for second in range(20):
@@ -431,7 +464,7 @@ async def test_the_late_end_of_an_expired_permit_frees_no_seat() -> None:
     over = asyncio.create_task(enter(gate))
     await settle()
     for permit in lost:
-        permit.end(used=0, answered=True)
+        permit.end(Ending(used=0, answered=True))
     await settle()
     assert not over.done()
     assert gate.in_flight == controller.taken == 64
@@ -448,7 +481,7 @@ async def test_only_permits_that_are_old_enough_expire() -> None:
     old = [await enter(gate, work=1) for _ in range(2)]
     await asyncio.sleep(100)
     young = [await enter(gate, work=2) for _ in range(2)]
-    old[0].end(used=1)
+    old[0].end(Ending(used=1))
     await asyncio.sleep(PERMIT_SECONDS - 50)
     gate.verdict(hub="")
     assert controller.ends == [(1, 1), (1, None)]
@@ -488,15 +521,15 @@ async def test_leaked_reservations_expire_without_over_admitting() -> None:
     assert believed is not None
     assert believed > 0
     for permit in lost:
-        permit.end(used=0)
+        permit.end(Ending(used=0))
     await settle()
     assert gate.belief().value == believed
     assert gate.in_flight == 64
     assert not waiting[64].done()
 
     for task in waiting[:64]:
-        (await task).end(used=5)
-    (await waiting[64]).end(used=5)
+        (await task).end(Ending(used=5))
+    (await waiting[64]).end(Ending(used=5))
     assert gate.in_flight == 0
 
 
@@ -618,12 +651,12 @@ async def test_who_overtakes_passes_before_other_hubs_too_if_it_is_its_hubs_turn
 async def test_waiting_for_a_turn_uses_up_neither_the_hold_nor_the_budget() -> None:
     gate = gate_of(Seats(0), shared=True)
     waiting = asyncio.create_task(
-        gate.enter(work=1, hub="a", limits=WaitLimits(hold_seconds=30, until=100))
+        gate.enter(CallAsk(work=1, hub="a", limits=WaitLimits(hold_seconds=30, until=100)))
     )
     await asyncio.sleep(1_000)
     assert not waiting.done()
     gate.turn("a", ours=True, why="we have it")
-    assert await waiting == "closed for the test"
+    assert await waiting == NotAdmitted("closed for the test")
     assert now() == pytest.approx(1_030)
 
 
@@ -632,14 +665,14 @@ async def test_the_hold_counts_from_the_turn_even_if_the_gate_was_closed_to_anot
     gate = gate_of(Seats(0), shared=True)
     gate.turn("a", ours=True, why="we have it")
     holding = asyncio.create_task(
-        gate.enter(work=1, hub="a", limits=WaitLimits(hold_seconds=500, until=1e6))
+        gate.enter(CallAsk(work=1, hub="a", limits=WaitLimits(hold_seconds=500, until=1e6)))
     )
-    waiting = asyncio.create_task(gate.enter(work=1, hub="b", limits=PATIENT))
+    waiting = asyncio.create_task(gate.enter(CallAsk(work=1, hub="b", limits=PATIENT)))
     await asyncio.sleep(200)
     gate.turn("b", ours=True, why="we have it too")
-    assert await waiting == "closed for the test"
+    assert await waiting == NotAdmitted("closed for the test")
     assert now() == pytest.approx(230)
-    assert await holding == "closed for the test"
+    assert await holding == NotAdmitted("closed for the test")
     assert now() == pytest.approx(500)
 
 
@@ -649,11 +682,11 @@ async def test_the_budget_is_longer_by_the_wait_for_the_turn() -> None:
     gate.turn("b", ours=True, why="we have it")
     await enter(gate, hub="b")
     waiting = asyncio.create_task(
-        gate.enter(work=1, hub="a", limits=WaitLimits(hold_seconds=30, until=100))
+        gate.enter(CallAsk(work=1, hub="a", limits=WaitLimits(hold_seconds=30, until=100)))
     )
     await asyncio.sleep(500)
     gate.turn("a", ours=True, why="we have it")
-    assert await waiting == "all seats are taken"
+    assert await waiting == NotAdmitted("all seats are taken")
     assert now() == pytest.approx(600)
 
 
@@ -661,13 +694,13 @@ async def test_the_budget_is_longer_by_the_wait_for_the_turn() -> None:
 async def test_a_turn_that_was_away_while_the_gate_was_closed_begins_a_hold_anew() -> None:
     gate = gate_of(Seats(0, retry_after=None), shared=True)
     gate.turn("a", ours=True, why="we have it")
-    waiting = asyncio.create_task(gate.enter(work=1, hub="a", limits=PATIENT))
+    waiting = asyncio.create_task(gate.enter(CallAsk(work=1, hub="a", limits=PATIENT)))
     await asyncio.sleep(10)
     gate.turn("a", ours=False, why="worker 2 has the turn")
     await asyncio.sleep(490)
     assert not waiting.done()
     gate.turn("a", ours=True, why="we have it again")
-    assert await waiting == "closed for the test"
+    assert await waiting == NotAdmitted("closed for the test")
     assert now() == pytest.approx(530)
 
 
@@ -675,13 +708,13 @@ async def test_a_turn_that_was_away_while_the_gate_was_closed_begins_a_hold_anew
 async def test_who_waits_for_a_turn_too_long_hears_who_has_it() -> None:
     gate = gate_of(Seats(1), shared=True)
     gate.turn("a", ours=False, why="worker 2 has the turn")
-    why = await gate.enter(work=1, hub="a", limits=PATIENT)
-    assert why == "worker 2 has the turn"
+    why = await gate.enter(CallAsk(work=1, hub="a", limits=PATIENT))
+    assert why == NotAdmitted("worker 2 has the turn")
     assert now() == pytest.approx(TURN_PATIENCE_SECONDS)
     why = await gate.enter(
-        work=1, hub="a", limits=WaitLimits(hold_seconds=0, until=1e6, turn_seconds=7)
+        CallAsk(work=1, hub="a", limits=WaitLimits(hold_seconds=0, until=1e6, turn_seconds=7))
     )
-    assert why == "worker 2 has the turn"
+    assert why == NotAdmitted("worker 2 has the turn")
     assert now() == pytest.approx(TURN_PATIENCE_SECONDS + 7)
 
 
@@ -739,10 +772,12 @@ async def test_a_hub_runs_dry_at_the_pace_of_the_last_seconds() -> None:
 async def test_a_hub_that_has_more_behind_does_not_run_dry() -> None:
     gate = gate_of(Seats(1))
     await enter(gate, hub="a")
-    full = asyncio.create_task(gate.enter(work=1, hub="a", limits=PATIENT, more_behind=True))
+    full = asyncio.create_task(
+        gate.enter(CallAsk(work=1, hub="a", limits=PATIENT, more_behind=True))
+    )
     await settle()
     assert gate.dry_in("a") == float("inf")
-    last = asyncio.create_task(gate.enter(work=1, hub="a", limits=PATIENT))
+    last = asyncio.create_task(gate.enter(CallAsk(work=1, hub="a", limits=PATIENT)))
     await settle()
     assert gate.dry_in("a") == pytest.approx(2 * PACE_SECONDS), "the newest batch was not full"
     for task in (full, last):
@@ -775,7 +810,9 @@ async def test_requests_with_the_same_prefix_pass_together() -> None:
 async def test_admission_is_asked_for_the_work_and_priority_of_who_is_next() -> None:
     controller = Seats(1)
     gate = gate_of(controller)
-    assert isinstance(await gate.enter(work=70, limits=PATIENT, hub="a", priority="high"), Permit)
+    assert isinstance(
+        await gate.enter(CallAsk(work=70, limits=PATIENT, hub="a", priority="high")), Permit
+    )
     assert controller.asked == [(70, "high")]
     assert controller.sends == [70]
 
@@ -786,8 +823,8 @@ async def test_own_usage_tells_of_windows_that_are_over_and_once() -> None:
     assert gate.own_usage(source="me") is None
     first = await enter(gate, work=70)
     second = await enter(gate, work=30)
-    first.end(used=50)
-    second.end(used=0, refused=True)
+    first.end(Ending(used=50))
+    second.end(Ending(used=0, refused=True))
     assert gate.own_usage(source="me") is None, "the window is still open"
     await asyncio.sleep(0.5)
     third = await enter(gate, work=7)
@@ -799,7 +836,7 @@ async def test_own_usage_tells_of_windows_that_are_over_and_once() -> None:
     )
     assert gate.own_usage(source="me") is None
     await asyncio.sleep(0.5)
-    third.end(used=None)
+    third.end(Ending(used=None))
     told = gate.own_usage(source="me")
     assert told is not None
     assert told.windows == (UsageWindow(start=EPOCH + 0.5, reserved=7, calls=1),)

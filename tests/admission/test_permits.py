@@ -15,7 +15,7 @@ class Desk:
         self.open = OpenPermits()
 
     def give(self, *, at: float = 0.0, work: float = 1.0) -> Permit:
-        permit = Permit(self, work, at=at)
+        permit = Permit(work, at=at, on_end=self.ended)
         self.open.add(permit)
         return permit
 
@@ -37,12 +37,7 @@ def test_who_gave_it_hears_what_became_of_it_once(ending: Ending) -> None:
     desk = Desk()
     permit = desk.give(work=7.0)
     for _ in range(3):
-        permit.end(
-            used=ending.used,
-            refused=ending.refused,
-            answered=ending.answered,
-            trouble=ending.trouble,
-        )
+        permit.end(ending)
     assert desk.endings == [(permit, ending)]
     assert desk.open.count == 0
     assert not permit.is_open
@@ -54,7 +49,7 @@ def test_one_that_is_too_old_is_lost_and_its_late_end_is_heard_by_nobody() -> No
     assert desk.open.lost(PERMIT_SECONDS) == [], "it may just end"
     assert desk.open.lost(PERMIT_SECONDS + 0.5) == [old]
     assert desk.open.lost(PERMIT_SECONDS + 0.5) == [], "lost once"
-    old.end(used=1.0)
+    old.end(Ending(used=1.0))
     assert desk.endings == []
     assert desk.open.count == 1
     young.end()

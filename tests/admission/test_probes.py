@@ -8,8 +8,8 @@ import itertools
 import pytest
 
 from local.virtual_time import VirtualClock, in_virtual_time
-from ptu_optimizer.admission.gate import Gate
-from ptu_optimizer.admission.permits import Permit
+from ptu_optimizer.admission.gate import CallAsk, Gate
+from ptu_optimizer.admission.permits import Ending, Permit
 from ptu_optimizer.admission.wait_limits import WaitLimits
 from ptu_optimizer.capacity.control.level_controller import PROBE_SECONDS
 from ptu_optimizer.coordination.exchange import CapacityExchange
@@ -50,10 +50,12 @@ async def work(name: str, store: FakeCapacity, deployment: Deployment) -> None:
 
     async def send() -> None:
         while True:
-            permit = await gate.enter(work=100, limits=PATIENT, hub=REQUESTS, more_behind=True)
+            permit = await gate.enter(
+                CallAsk(work=100, limits=PATIENT, hub=REQUESTS, more_behind=True)
+            )
             assert isinstance(permit, Permit), permit
             await deployment.call()
-            permit.end(used=50, answered=True)
+            permit.end(Ending(used=50, answered=True))
 
     async with exchange.active():
         await asyncio.gather(*(send() for _ in range(4)))

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from local.virtual_time import VirtualClock, in_virtual_time
-from ptu_optimizer.admission.gate import Gate
-from ptu_optimizer.admission.permits import Permit
+from ptu_optimizer.admission.gate import CallAsk, Gate
+from ptu_optimizer.admission.permits import Ending, Permit
 from ptu_optimizer.admission.wait_limits import WaitLimits
 from ptu_optimizer.capacity.control.verdict import Admit, Wait
 from ptu_optimizer.capacity.signals.reading import Reading, ReadingKind
@@ -66,10 +66,10 @@ class Process:
 
     async def send(self, hub: str = REQUESTS, *, seconds: float = 0.0) -> None:
         """Pass the gate, and be under way for so long."""
-        permit = await self.gate.enter(work=10.0, limits=PATIENT, hub=hub)
+        permit = await self.gate.enter(CallAsk(work=10.0, limits=PATIENT, hub=hub))
         assert isinstance(permit, Permit), permit
         await asyncio.sleep(seconds)
-        permit.end(used=10.0, answered=True)
+        permit.end(Ending(used=10.0, answered=True))
 
     @asynccontextmanager
     async def sending(self, hub: str = REQUESTS) -> AsyncIterator[None]:

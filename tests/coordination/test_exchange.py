@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
-from ptu_optimizer.admission.gate import Gate
-from ptu_optimizer.admission.permits import Permit
+from ptu_optimizer.admission.gate import CallAsk, Gate
+from ptu_optimizer.admission.permits import Ending, Permit
 from ptu_optimizer.admission.wait_limits import WaitLimits
 from ptu_optimizer.capacity.signals.minute import Minute
 from ptu_optimizer.capacity.signals.reading import Reading, ReadingKind
@@ -103,12 +103,12 @@ class Process:
 
     @staticmethod
     async def _call(gate: Gate) -> None:
-        permit = await gate.enter(work=10.0, limits=PATIENT, hub=REQUESTS)
+        permit = await gate.enter(CallAsk(work=10.0, limits=PATIENT, hub=REQUESTS))
         assert isinstance(permit, Permit), permit
         try:
             await asyncio.sleep(1e6)
         finally:
-            permit.end(used=10.0, answered=True)
+            permit.end(Ending(used=10.0, answered=True))
 
 
 def values(heard: list[object]) -> list[float]:
@@ -252,7 +252,9 @@ async def test_who_wants_a_turn_does_not_wait_for_the_next_look() -> None:
     async with one.exchange.active():
         await one.clock.sleep(0.1)
         began = one.clock.monotonic()
-        assert isinstance(await one.gate.enter(work=1, limits=PATIENT, hub=REQUESTS), Permit)
+        assert isinstance(
+            await one.gate.enter(CallAsk(work=1, limits=PATIENT, hub=REQUESTS)), Permit
+        )
         assert one.clock.monotonic() == pytest.approx(began, abs=0.05)
 
 

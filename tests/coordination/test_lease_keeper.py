@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import pytest
 
 from local.virtual_time import VirtualClock, in_virtual_time
-from ptu_optimizer.admission.gate import Gate
-from ptu_optimizer.admission.permits import Permit
+from ptu_optimizer.admission.gate import CallAsk, Gate, NotAdmitted
+from ptu_optimizer.admission.permits import Ending, Permit
 from ptu_optimizer.admission.wait_limits import WaitLimits
 from ptu_optimizer.coordination.exchange import FOLLOWER_INTERVALS, CapacityExchange
 from ptu_optimizer.coordination.lease_keeper import LeaseKeeper
@@ -115,10 +115,12 @@ class Process:
             await self._send(hub, more_behind=True)
 
     async def _send(self, hub: str, *, more_behind: bool = False) -> None:
-        permit = await self.gate.enter(work=1.0, limits=PATIENT, hub=hub, more_behind=more_behind)
+        permit = await self.gate.enter(
+            CallAsk(work=1.0, limits=PATIENT, hub=hub, more_behind=more_behind)
+        )
         assert isinstance(permit, Permit), permit
         self._calls.append(Call(self.clock.monotonic(), self.name, hub))
-        permit.end(used=1.0, answered=True)
+        permit.end(Ending(used=1.0, answered=True))
 
 
 def permissions(calls: list[Call]) -> list[tuple[str, float, float]]:
@@ -324,7 +326,7 @@ async def test_requests_later_yield_as_well_but_requests_soon_do_not_yield_to_re
     assert len(by(calls, soon)) >= 23, "at its own pace"
 
 
-_WAITING: set[asyncio.Future[Permit | str]] = set()
+_WAITING: set[asyncio.Future[Permit | NotAdmitted]] = set()
 
 
 def waiting_gate(*hubs: str) -> Gate:
@@ -332,7 +334,7 @@ def waiting_gate(*hubs: str) -> Gate:
     gate = Gate(deployment="ptu", controller=Paced(1e9), clock=VirtualClock(), shared=True)
     for hub in hubs or (REQUESTS,):
         for _ in range(2):
-            entering = asyncio.ensure_future(gate.enter(work=1.0, limits=PATIENT, hub=hub))
+            entering = asyncio.ensure_future(gate.enter(CallAsk(work=1.0, limits=PATIENT, hub=hub)))
             _WAITING.add(entering)  # a loop keeps no task alive
             entering.add_done_callback(_WAITING.discard)
     return gate

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import pytest
 
 from local.virtual_time import VirtualClock, in_virtual_time, run_virtually
-from ptu_optimizer.admission.gate import Gate
+from ptu_optimizer.admission.gate import CallAsk, Gate
+from ptu_optimizer.admission.permits import Ending, Permit
 from ptu_optimizer.admission.wait_limits import WaitLimits
 from ptu_optimizer.coordination.exchange import CapacityExchange
 from ptu_optimizer.errors import DependencyUnavailable
@@ -110,9 +111,9 @@ class Worker:
                 await self._send()
 
     async def _send(self) -> None:
-        permit = await self.gate.enter(work=1.0, limits=PATIENT, hub=REQUESTS)
-        assert not isinstance(permit, str), permit
-        permit.end(used=1.0, answered=True)
+        permit = await self.gate.enter(CallAsk(work=1.0, limits=PATIENT, hub=REQUESTS))
+        assert isinstance(permit, Permit), permit
+        permit.end(Ending(used=1.0, answered=True))
 
 
 async def _senders(seed: int, *, count: int, slow: float, skew: float, seconds: float) -> float:

@@ -14,7 +14,6 @@ from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.model_calls import (
     CallResult,
-    ModelCaller,
     Rejected,
     Success,
     Throttled,
@@ -57,9 +56,11 @@ Next = Concluded | Released | Claim | Later
 
 
 class Call(Protocol):
-    """Whoever must know what a call told of its deployment: its gate."""
+    """Makes the call, once, and sees to whatever must know what it told."""
 
-    def called(self, result: CallResult, *, at: float) -> None: ...
+    async def __call__(
+        self, body: JsonObject, *, call_id: str, timeout_seconds: float
+    ) -> CallResult: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,7 +86,6 @@ class Attempts:
         *,
         ledger: Ledger,
         outcomes: OutcomeWriter,
-        caller: ModelCaller,
         clock: Clock,
         timing: Timing,
         max_failures: int,
@@ -93,7 +93,6 @@ class Attempts:
     ) -> None:
         self._ledger = ledger
         self._outcomes = outcomes
-        self._caller = caller
         self._clock = clock
         self._timing = timing
         self._max_failures = max_failures
@@ -136,13 +135,7 @@ class Attempts:
         if left < self._timing.least_call:
             return await self._release(attempt, why="its lease was nearly over", failures=0)
         request.invocation.progress.under_way(request.event.request_id)
-        result = await self._caller.complete(
-            deployment=route.target.deployment,
-            body=body,
-            call_id=slot.id,
-            timeout_seconds=left,
-        )
-        call.called(result, at=self._clock.now())
+        result = await call(body, call_id=slot.id, timeout_seconds=left)
         return await self._conclude(attempt, result)
 
     async def _conclude(self, attempt: _Claimed, result: CallResult) -> Next:

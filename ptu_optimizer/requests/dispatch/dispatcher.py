@@ -8,36 +8,32 @@ retry policy brings the batch again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ptu_optimizer.admission.gated_deployment import GatedDeployment
 from ptu_optimizer.backends.tokens import TokenEstimator
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.coordination.exchange import CapacityExchange
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.hubs import DeliveredEvent, Delivery, Publisher, PublishFailed
-from ptu_optimizer.requests.bodies import Bodies
 from ptu_optimizer.requests.envelope import NudgeEvent, UndecodableEvent
 from ptu_optimizer.requests.groups import position
 from ptu_optimizer.requests.id_keys import Ids
 from ptu_optimizer.requests.ids import ForgedId
-from ptu_optimizer.requests.ledger.ledger import Ledger
 from ptu_optimizer.requests.ledger.outcomes import OutcomeHasNoPlace, OutcomeWriter
 from ptu_optimizer.requests.ledger.result_event import ResultEvent
 from ptu_optimizer.requests.ledger.timing import Timing
 from ptu_optimizer.requests.status.flow_reports import FlowReports
-from ptu_optimizer.requests.urgency import Urgency
 from ptu_optimizer.telemetry import logger
 
-from .attempt import Attempts
 from .dead_letter import dead_letter
 from .decoding import decode
 from .delivered_request import DeliveredRequest
 from .delivery_progress import FULL_BATCH_EVENTS
 from .handler import RequestHandler
 from .invocation import Invocation, Report
+from .next_move import Reschedule
 from .rescheduling import PublishedMemory, Rescheduler
 
 _log = logger("dispatcher")
@@ -50,47 +46,29 @@ class Dispatcher:
         self,
         *,
         ids: Ids,
-        targets: Mapping[str, GatedDeployment],
-        attempts: Attempts,
+        handler: RequestHandler,
         outcomes: OutcomeWriter,
-        ledger: Ledger,
-        bodies: Bodies,
         estimator: TokenEstimator,
         publisher: Publisher,
         memory: PublishedMemory,
         exchange: CapacityExchange,
+        flows: FlowReports,
         clock: Clock,
         timing: Timing,
-        urgency: Urgency,
-        flows: FlowReports,
-        worker: str,
     ) -> None:
         self._ids = ids
+        self._handler = handler
         self._outcomes = outcomes
         self._estimator = estimator
         self._publisher = publisher
         self._memory = memory
         self._exchange = exchange
-        self._trails: set[asyncio.Task[None]] = set()
-        self._late: list[JsonObject] = []
-        """Annotations of calls that outlived their batch."""
         self._flows = flows
         self._clock = clock
         self._timing = timing
-        self._handler = RequestHandler(
-            targets=targets,
-            attempts=attempts,
-            outcomes=outcomes,
-            ledger=ledger,
-            bodies=bodies,
-            estimator=estimator,
-            memory=memory,
-            clock=clock,
-            timing=timing,
-            urgency=urgency,
-            flows=flows,
-            worker=worker,
-        )
+        self._trails: set[asyncio.Task[None]] = set()
+        self._late: list[JsonObject] = []
+        """Annotations of calls that outlived their batch."""
 
     async def dispatch(self, delivery: Delivery) -> Report:
         """Deal with every event of a batch.
@@ -228,7 +206,7 @@ class Dispatcher:
             return error
         except Exception:
             _log.exception("an event failed unexpectedly", extra={"request": event.request_id})
-            self._handler.reschedule(request, slot=event.slot, why="an internal error")
+            self._handler.reschedule(request, Reschedule(slot=event.slot, why="an internal error"))
         return None
 
 

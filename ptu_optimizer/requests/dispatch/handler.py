@@ -6,10 +6,11 @@ and the dispatcher decides what that means for its batch.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 
-from ptu_optimizer.admission.call import GatedCall
+from ptu_optimizer.admission.call import GatedCalls
+from ptu_optimizer.admission.gate import CallAsk, NotAdmitted
 from ptu_optimizer.admission.gated_deployment import GatedDeployment
 from ptu_optimizer.admission.permits import Permit
 from ptu_optimizer.admission.wait_limits import WaitLimits
@@ -18,13 +19,12 @@ from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.hubs import REQUESTS_LATER, REQUESTS_SOON
-from ptu_optimizer.ports.model_calls import Success
 from ptu_optimizer.requests.bodies import Bodies, InputMissing
 from ptu_optimizer.requests.item import Spillover
 from ptu_optimizer.requests.ledger.annotations import deferral
 from ptu_optimizer.requests.ledger.ledger import Ledger
 from ptu_optimizer.requests.ledger.outcome_errors import deadline_exceeded, input_missing
-from ptu_optimizer.requests.ledger.outcomes import Concluded, OutcomeWriter, unpaid
+from ptu_optimizer.requests.ledger.outcomes import OutcomeWriter, unpaid
 from ptu_optimizer.requests.ledger.rules import Claim, Ended, Later, Ours, next_step
 from ptu_optimizer.requests.ledger.slots import SlotKind, head
 from ptu_optimizer.requests.ledger.timing import Timing
@@ -35,11 +35,22 @@ from ptu_optimizer.requests.urgency import STAYS, Urgency
 from .attempt import Attempts, Next, Released
 from .delivered_request import DeliveredRequest
 from .delivery_progress import FULL_BATCH_EVENTS
+from .next_move import (
+    AskGate,
+    AwaitTime,
+    Done,
+    Expire,
+    ReadLedger,
+    Reschedule,
+    Standing,
+    after_refusal,
+    after_step,
+    carried,
+    next_move,
+    standing_of,
+)
 from .rescheduling import PublishedMemory
 from .route import Route, route_of
-
-CLOCK_GRAIN_SECONDS = 0.05
-"""A wait is measured in monotonic time and its end in wall time: by so much they may differ."""
 
 
 class RequestHandler:
@@ -47,6 +58,7 @@ class RequestHandler:
         self,
         *,
         targets: Mapping[str, GatedDeployment],
+        calls: GatedCalls,
         attempts: Attempts,
         outcomes: OutcomeWriter,
         ledger: Ledger,
@@ -57,9 +69,9 @@ class RequestHandler:
         timing: Timing,
         urgency: Urgency,
         flows: FlowReports,
-        worker: str,
     ) -> None:
         self._targets = targets
+        self._calls = calls
         self._attempts = attempts
         self._outcomes = outcomes
         self._ledger = ledger
@@ -70,7 +82,6 @@ class RequestHandler:
         self._timing = timing
         self._urgency = urgency
         self._flows = flows
-        self._worker = worker
 
     async def handle(self, request: DeliveredRequest) -> None:
         """Bring it to its outcome, or publish it again for later.
@@ -82,89 +93,73 @@ class RequestHandler:
         if self._memory.is_stale(event):
             return
         with self._flows.in_hand(deployment=event.deployment, hub=request.hub) as passing:
-            await self._bring_on(request, passing)
+            standing: Standing | Reschedule | Done = standing_of(event, now=self._clock.now())
+            while isinstance(standing, Standing):
+                standing = await self._move(request, standing, passing)
+            if isinstance(standing, Reschedule):
+                await self._clock.sleep(standing.after_seconds)
+                self.reschedule(request, standing)
+            elif standing.annotation is not None:
+                request.invocation.report.annotations.append(standing.annotation)
 
-    async def _bring_on(self, request: DeliveredRequest, passing: Passing) -> None:
-        event = request.event
-        due = event.not_before or 0.0
-        why = event.why or ""
-        step: Next | Ended = Claim(1, 0)
-        if event.slot > 1 or self._clock.now() >= event.deadline:
-            # 10: not due, so held before its ledger is read, lest it circle the hub; also after its
-            # deadline, when it waits for a lease
-            if not await self._is_due(request, due):
-                self.reschedule(request, slot=event.slot, due=due, why=why)
-                return
-            step, last = await self._read(request)
-            why = last or why
-        while True:
-            match step:
-                case Concluded(duplicate=duplicate):
-                    if duplicate is not None:
-                        request.invocation.report.annotations.append(duplicate)
-                    return
-                case Ended():
-                    return
-                case Later():
-                    self.reschedule(
-                        request,
-                        slot=step.n,
-                        due=step.not_before,
-                        why=step.why,
-                        to_take_over=step.to_take_over,
-                    )
-                    return
-                case Released():
-                    request.invocation.progress.waits_again(event.request_id)
-                    claim, due, why = Claim(step.n, step.failures), step.not_before, step.why
-                case Claim():
-                    claim = step
-            step, carried = claim, _carried(claim)
-            if not await self._is_due(request, min(due, event.deadline)):
-                self.reschedule(request, slot=carried, due=due, why=why)
-                return
-            if self._clock.now() >= event.deadline:
-                step = await self._expire(request, claim, why)
-                continue
-            route = self._route(request, why)
-            if route is None:
-                why = f"deployment {event.deployment} is not in DEPLOYMENTS"
-                await self._clock.sleep(min(self._timing.hold, self._left(request)))
-                self.reschedule(request, slot=carried, why=why)
-                return
-            came = self._clock.monotonic()
-            passed = await self._enter(request, route)
-            if not route.spilled_over:
-                passing.left(
-                    place_of(request.group, event.request_id),
-                    enqueued_at=request.delivered.enqueued_at,
-                    started=not isinstance(passed, str),
-                )
-            if isinstance(passed, str):
-                if not why or self._clock.monotonic() > came:
-                    why = passed  # else it was out of time already: what it waited for stands
-                if self._clock.now() < route.until - CLOCK_GRAIN_SECONDS:
-                    self.reschedule(request, slot=carried, why=why)
-                    return
-                # it has waited for this deployment long enough: another one, or it expires above
-                await self._clock.sleep(CLOCK_GRAIN_SECONDS)
-            elif self._clock.now() >= event.deadline:
-                passed.end()
-            else:
-                step = await self._attempt(request, claim, route, passed)
+    async def _move(
+        self, request: DeliveredRequest, standing: Standing, passing: Passing
+    ) -> Standing | Reschedule | Done:
+        """Do what comes next; what that makes of the request."""
+        move = next_move(
+            standing,
+            request.event,
+            self._route(request, standing.why),
+            timing=self._timing,
+            left=max(0.0, request.invocation.until - self._clock.monotonic()),
+            now=self._clock.now(),
+        )
+        match move:
+            case Reschedule():
+                return move
+            case AwaitTime(seconds):
+                await self._clock.sleep(seconds)
+                return standing
+            case ReadLedger():
+                step, last = await self._read(request)
+                return after_step(replace(standing, why=last or standing.why), step)
+            case Expire(claim, why):
+                return after_step(standing, await self._expire(request, claim, why))
+            case AskGate(claim, route):
+                return await self._ask_gate(request, standing, claim, route, passing)
 
-    def reschedule(
+    async def _ask_gate(
         self,
         request: DeliveredRequest,
-        *,
-        slot: int,
-        why: str,
-        due: float = 0.0,
-        to_take_over: bool = False,
-    ) -> None:
+        standing: Standing,
+        claim: Claim,
+        route: Route,
+        passing: Passing,
+    ) -> Standing | Reschedule | Done:
+        came = self._clock.monotonic()
+        passed = await route.target.gate.enter(self._call_ask(request, route))
+        admitted = isinstance(passed, Permit)
+        if not route.spilled_over:
+            passing.left(
+                place_of(request.group, request.event.request_id),
+                enqueued_at=request.delivered.enqueued_at,
+                started=admitted,
+            )
+        if isinstance(passed, NotAdmitted):
+            has_waited = self._clock.monotonic() > came
+            return after_refusal(standing, claim, passed, has_waited=has_waited)
+        if self._clock.now() >= request.event.deadline:
+            passed.end()
+            return replace(standing, claim=claim)
+        step = await self._attempt(request, claim, route, passed)
+        if isinstance(step, Released):
+            request.invocation.progress.waits_again(request.event.request_id)
+        return after_step(standing, step)
+
+    def reschedule(self, request: DeliveredRequest, move: Reschedule) -> None:
         """Publish a copy for later, with an annotation that says why."""
         event, now = request.event, self._clock.now()
-        why = why or "re-scheduled"
+        why = move.why or "re-scheduled"
         pause = self._timing.deferral_interval(event.deferrals)
         if now < event.deadline:
             pause = min(pause, event.deadline - now)  # it expires in time
@@ -175,11 +170,11 @@ class RequestHandler:
             pause = route.pause(pause, now=now)
             if route.spilled_over:
                 pause = max(self._timing.first_deferral, pause)
-            if not to_take_over and route.leaves_at - now < self._urgency.soon:
+            if not move.to_take_over and route.leaves_at - now < self._urgency.soon:
                 # it must not miss its time behind a crowd that is not due
                 hub = REQUESTS_SOON
-        not_before = max(due, now + pause)
-        copy = event.rescheduled(slot=slot, not_before=not_before, why=why)
+        not_before = max(move.due, now + pause)
+        copy = event.rescheduled(slot=move.slot, not_before=not_before, why=why)
         request.invocation.rescheduler.add(copy, hub=hub)
         request.invocation.report.annotations.append(
             deferral(copy, hub=hub, leaves_at=leaves_at, at=now, ends_at=request.group.ends_at)
@@ -241,46 +236,36 @@ class RequestHandler:
             now=self._clock.now(),
         )
 
-    async def _enter(self, request: DeliveredRequest, route: Route) -> Permit | str:
-        """A permit, or why there was none while its route lasted."""
-        event, gate = request.event, route.target.gate
-        now = self._clock.now()
+    def _call_ask(self, request: DeliveredRequest, route: Route) -> CallAsk:
+        event, now = request.event, self._clock.now()
         left = route.until - now
-        try:
-            async with asyncio.timeout(left):
-                return await gate.enter(
-                    work=self._work(request, route.target),
-                    limits=WaitLimits(
-                        # with nowhere else to go, nothing is won by coming back later
-                        hold_seconds=left if route.spilled_over else self._timing.hold,
-                        until=request.invocation.until,
-                    ),
-                    hub=request.hub,
-                    priority=event.priority.value,
-                    overtakes=self._urgency.overtakes(event, hub=request.hub, now=now),
-                    prefix=prefix_of(event.body),
-                    more_behind=len(request.invocation.delivery.events) >= FULL_BATCH_EVENTS,
-                )
-        except TimeoutError:
-            return gate.verdict(hub=request.hub).why
+        return CallAsk(
+            work=self._work(request, route.target),
+            limits=WaitLimits(
+                # with nowhere else to go, nothing is won by coming back later
+                hold_seconds=left if route.spilled_over else self._timing.hold,
+                until=request.invocation.until,
+                route_seconds=left,
+            ),
+            hub=request.hub,
+            priority=event.priority.value,
+            overtakes=self._urgency.overtakes(event, hub=request.hub, now=now),
+            prefix=prefix_of(event.body),
+            more_behind=len(request.invocation.delivery.events) >= FULL_BATCH_EVENTS,
+        )
 
     async def _attempt(
         self, request: DeliveredRequest, claim: Claim, route: Route, permit: Permit
     ) -> Next:
-        call = GatedCall(permit=permit, target=route.target, worker=self._worker)
         try:
             try:
                 body = await self._bodies.body(request.event, request.group)
             except DependencyUnavailable as error:
                 # nothing is claimed yet, so this event can wait elsewhere and hold up no other
                 why = f"its input cannot be read now ({error.reason})"
-                return Later(_carried(claim), self._clock.now(), why)
-            step = await self._attempts.run(request, body, claim=claim, route=route, call=call)
-            if isinstance(call.result, Success) and call.result.usage is not None:
-                self._estimator.learn(
-                    body, deployment=route.target.deployment, usage=call.result.usage
-                )
-            return step
+                return Later(carried(claim), self._clock.now(), why)
+            call = self._calls.of(route.target, permit)
+            return await self._attempts.run(request, body, claim=claim, route=route, call=call)
         except InputMissing as error:
             return await self._fail(request, claim, str(error))
         finally:
@@ -293,26 +278,3 @@ class RequestHandler:
                 event.body, deployment=target.deployment, model=target.model
             )
         return work_of_length(event.blob.length if event.blob else 0, model=target.model)
-
-    # --- its time ---------------------------------------------------------------------------------
-
-    async def _is_due(self, request: DeliveredRequest, due: float) -> bool:
-        """Wait for its time if that is near; else hold it a while, lest it circle the hub."""
-        wait = due - self._clock.now()
-        if wait <= 0:
-            return True
-        left = self._left(request)
-        if wait <= min(self._timing.hold, left):
-            await self._clock.sleep(wait)
-            return True
-        interval = self._timing.deferral_interval(request.event.deferrals)
-        await self._clock.sleep(min(interval, left))
-        return False
-
-    def _left(self, request: DeliveredRequest) -> float:
-        return max(0.0, request.invocation.until - self._clock.monotonic())
-
-
-def _carried(claim: Claim) -> int:
-    """1: a slot whose predecessor was not seen released is not carried by an event."""
-    return claim.n - 1 if claim.takes_over else claim.n

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.ports.documents import JsonObject
-from ptu_optimizer.ports.hubs import REQUESTS_LATER, REQUESTS_SOON, Publisher
-from ptu_optimizer.ports.stores import Created, GroupStore, LedgerStore
-from ptu_optimizer.requests.bodies import Bodies, InputMissing
+from ptu_optimizer.ports.hubs import REQUESTS_LATER, REQUESTS_SOON
+from ptu_optimizer.ports.stores import Created, GroupStore
+from ptu_optimizer.requests.bodies import InputMissing
 from ptu_optimizer.requests.envelope import RequestEvent
 from ptu_optimizer.requests.id_keys import Ids
 from ptu_optimizer.requests.ids import REQUESTS_PER_SLICE, ForgedId, bucket_of, slice_of
@@ -25,7 +25,6 @@ from ptu_optimizer.requests.ledger.rules import may_end
 from ptu_optimizer.requests.ledger.slots import Slot, SlotKind, head, new_token
 from ptu_optimizer.requests.ledger.timing import Timing
 from ptu_optimizer.requests.status.wait_reason import reason
-from ptu_optimizer.requests.urgency import Urgency
 from ptu_optimizer.telemetry import logger
 
 from .republish import LEAVING, LOST, GroupWork, Republisher
@@ -57,16 +56,14 @@ class Sweep:
         *,
         ids: Ids,
         groups: GroupStore,
-        store: LedgerStore,
         ledger: Ledger,
-        bodies: Bodies,
-        publisher: Publisher,
+        republisher: Republisher,
+        spill_waiting: SpillWaiting,
         watermark: Watermark,
         clock: Clock,
         timing: Timing,
         longest_deadline_seconds: float,
         pause_seconds: float,
-        urgency: Urgency,
         run_seconds: float = 240.0,
     ) -> None:
         """`pause_seconds`: between two looks at a young group, and before a second publication;
@@ -74,15 +71,13 @@ class Sweep:
         self._ids = ids
         self._groups = groups
         self._ledger = ledger
-        self._again = Republisher(
-            groups=groups, store=store, bodies=bodies, publisher=publisher, clock=clock
-        )
+        self._again = republisher
         self._watermark = watermark
         self._clock = clock
         self._timing = timing
         self._longest = longest_deadline_seconds
         self._pause = pause_seconds
-        self._leaving = SpillWaiting(urgency=urgency, again=self._again)
+        self._leaving = spill_waiting
         self._run_seconds = run_seconds
         self._finished_until: dict[str, float] = {}
         self._next_look: dict[str, float] = {}

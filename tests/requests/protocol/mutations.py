@@ -28,7 +28,8 @@ RULES = "requests/ledger/rules"
 ATTEMPT = "requests/dispatch/attempt"
 OUTCOMES = "requests/ledger/outcomes"
 DISPATCHER = "requests/dispatch/dispatcher"
-HANDLING = "requests/dispatch/handler"
+HANDLER = "requests/dispatch/handler"
+NEXT_MOVE = "requests/dispatch/next_move"
 DEFERRAL = "requests/dispatch/rescheduling"
 GATE = "admission/gate"
 SWEEP = "requests/sweep/sweep"
@@ -47,7 +48,7 @@ MUTATIONS = [
     ),
     Mutation(
         "test_rule_01_a_take_over_that_is_not_admitted_carries_the_slot_of_the_attempt",
-        HANDLING,
+        NEXT_MOVE,
         "return claim.n - 1 if claim.takes_over else claim.n",
         "return claim.n",
     ),
@@ -133,14 +134,14 @@ MUTATIONS = [
     ),
     Mutation(
         "test_rule_05_only_an_event_that_came_after_the_lease_takes_over",
-        HANDLING,
-        "                case Later():\n",
-        "                case Later():\n                    return\n",
+        NEXT_MOVE,
+        "        case Later():\n",
+        "        case Later():\n            return Done()\n",
     ),
     Mutation(
         "test_rule_05_what_meets_a_live_attempt_goes_where_it_may_take_over_spillover_or_not",
-        HANDLING,
-        "if not to_take_over and",
+        HANDLER,
+        "if not move.to_take_over and",
         "if",
     ),
     Mutation(
@@ -215,9 +216,9 @@ MUTATIONS = [
     ),
     Mutation(
         "test_rule_08_an_expiry_after_a_lost_attempt_needs_no_sweep",
-        HANDLING,
-        "if event.slot > 1 or self._clock.now() >= event.deadline:",
-        "if event.slot > 1:",
+        NEXT_MOVE,
+        "must_read = event.slot > 1 or now >= event.deadline",
+        "must_read = event.slot > 1",
     ),
     Mutation(
         "test_rule_08_a_cancel_refused_by_what_it_cannot_see_says_that_it_is_not_known",
@@ -241,7 +242,7 @@ MUTATIONS = [
     # 10: copies
     Mutation(
         "test_rule_10_a_copy_older_than_what_this_process_published_is_dropped",
-        HANDLING,
+        HANDLER,
         "if self._memory.is_stale(event):",
         "if False:",
     ),
@@ -265,15 +266,15 @@ MUTATIONS = [
     ),
     Mutation(
         "test_rule_10_an_event_that_has_to_wait_does_not_circle_the_hub",
-        HANDLING,
-        "if not await self._is_due(request, min(due, event.deadline)):",
-        "if False:",
+        NEXT_MOVE,
+        "wait = due - now",
+        "wait = 0.0",
     ),
     Mutation(
         "test_rule_10_what_is_too_late_does_not_circle_the_hub_while_clocks_differ",
-        HANDLING,
-        "if not await self._is_due(request, due):",
-        "if not await self._is_due(request, min(due, event.deadline)):",
+        NEXT_MOVE,
+        "due = standing.due if claim is None else min(standing.due, event.deadline)",
+        "due = min(standing.due, event.deadline)",
     ),
     Mutation(
         "test_rule_10_copies_that_meet_in_a_batch_become_one",
@@ -284,7 +285,7 @@ MUTATIONS = [
     Mutation(
         "test_rule_10_an_invocation_starts_no_attempt_after_its_budget",
         GATE,
-        "if came >= limits.until:",
+        "if came >= ask.limits.until:",
         "if False:",
     ),
     # 11: the sweep
@@ -339,7 +340,7 @@ MUTATIONS = [
     # 12: annotations and the range of the sweep
     Mutation(
         "test_rule_12_losing_every_annotation_loses_no_request",
-        HANDLING,
+        HANDLER,
         "        if self._memory.is_stale(event):\n",
         "        known = await self._ledger.read(event.request_id)\n"
         "        if event.deferrals and not known.annotations:\n",

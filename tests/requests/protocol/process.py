@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 
 from local.virtual_time import VirtualClock
+from ptu_optimizer.admission.call import GatedCalls
 from ptu_optimizer.admission.gate import Gate
 from ptu_optimizer.admission.gated_deployment import GatedDeployment
 from ptu_optimizer.backends.tokens import TokenEstimator
@@ -33,6 +34,7 @@ from ptu_optimizer.ports.stores import Created
 from ptu_optimizer.requests.bodies import Bodies
 from ptu_optimizer.requests.dispatch.attempt import Attempts
 from ptu_optimizer.requests.dispatch.dispatcher import Dispatcher
+from ptu_optimizer.requests.dispatch.handler import RequestHandler
 from ptu_optimizer.requests.dispatch.invocation import Report
 from ptu_optimizer.requests.dispatch.rescheduling import PublishedMemory
 from ptu_optimizer.requests.intake.intake import Intake, IntakeLimits
@@ -43,6 +45,8 @@ from ptu_optimizer.requests.ledger.outcomes import OutcomeWriter
 from ptu_optimizer.requests.status.flow_reports import FlowReports
 from ptu_optimizer.requests.status.projection import Projections
 from ptu_optimizer.requests.status.status import RequestStatus
+from ptu_optimizer.requests.sweep.republish import Republisher
+from ptu_optimizer.requests.sweep.spill_waiting import SpillWaiting
 from ptu_optimizer.requests.sweep.sweep import Sweep
 from ptu_optimizer.requests.sweep.watermark import Watermark
 from ptu_optimizer.requests.urgency import Urgency
@@ -118,14 +122,14 @@ class Process:
         self.attempts = Attempts(
             ledger=self.ledger,
             outcomes=self.outcomes,
-            caller=_Service(self),
             clock=clock,
             timing=timing,
             max_failures=world.max_failures,
             worker=name,
         )
-        self.dispatcher = Dispatcher(
-            ids=world.ids,
+        estimator = _Estimator()
+        flows = FlowReports(store=_Capacity(self), clock=clock, worker=name)
+        handler = RequestHandler(
             targets={
                 DEPLOYMENT: GatedDeployment(
                     gate=self.gate,
@@ -133,11 +137,23 @@ class Process:
                     spillover=spillover if world.spills_over else None,
                 )
             },
+            calls=GatedCalls(caller=_Service(self), estimator=estimator, clock=clock, worker=name),
             attempts=self.attempts,
             outcomes=self.outcomes,
             ledger=self.ledger,
             bodies=bodies,
-            estimator=_Estimator(),
+            estimator=estimator,
+            memory=self.memory,
+            clock=clock,
+            timing=timing,
+            urgency=URGENCY,
+            flows=flows,
+        )
+        self.dispatcher = Dispatcher(
+            ids=world.ids,
+            handler=handler,
+            outcomes=self.outcomes,
+            estimator=estimator,
             publisher=publisher,
             memory=self.memory,
             exchange=CapacityExchange(
@@ -147,11 +163,9 @@ class Process:
                 worker=name,
                 interval_seconds=30,
             ),
+            flows=flows,
             clock=clock,
             timing=timing,
-            urgency=URGENCY,
-            flows=FlowReports(store=_Capacity(self), clock=clock, worker=name),
-            worker=name,
         )
         self.intake = Intake(
             ids=world.ids,
@@ -179,13 +193,19 @@ class Process:
             clock=clock,
             timing=timing,
         )
+        republisher = Republisher(
+            groups=self.groups,
+            store=self.requests,
+            bodies=bodies,
+            publisher=publisher,
+            clock=clock,
+        )
         self.sweep = Sweep(
             ids=world.ids,
             groups=self.groups,
-            store=self.requests,
             ledger=self.ledger,
-            bodies=bodies,
-            publisher=publisher,
+            republisher=republisher,
+            spill_waiting=SpillWaiting(urgency=URGENCY, again=republisher),
             watermark=Watermark(
                 groups=self.groups,
                 hubs=_HubReader(self),
@@ -197,7 +217,6 @@ class Process:
             timing=timing,
             longest_deadline_seconds=world.longest_deadline,
             pause_seconds=60,
-            urgency=URGENCY,
         )
 
     async def run(self, work: Coroutine[Any, Any, T]) -> T:

@@ -19,6 +19,8 @@ from ptu_optimizer.requests.item import Item, Spillover
 from ptu_optimizer.requests.ledger.ledger import Ledger
 from ptu_optimizer.requests.ledger.slots import Slot, SlotKind
 from ptu_optimizer.requests.ledger.timing import Timing
+from ptu_optimizer.requests.sweep.republish import Republisher
+from ptu_optimizer.requests.sweep.spill_waiting import SpillWaiting
 from ptu_optimizer.requests.sweep.sweep import HTTP_LIMIT_SECONDS, Sweep, SweepReport
 from ptu_optimizer.requests.sweep.watermark import Watermark
 from ptu_optimizer.requests.urgency import Urgency
@@ -68,13 +70,19 @@ class Scene:
         self.sweep = self.another_sweep()
 
     def another_sweep(self, *, run_seconds: float = 240.0) -> Sweep:
+        republisher = Republisher(
+            groups=self.groups,
+            store=self.requests,
+            bodies=Bodies(blobs=self.blobs),
+            publisher=self.publisher,
+            clock=self.clock,
+        )
         return Sweep(
             ids=self.ids,
             groups=self.groups,
-            store=self.requests,
             ledger=Ledger(store=self.requests, clock=self.clock),
-            bodies=Bodies(blobs=self.blobs),
-            publisher=self.publisher,
+            republisher=republisher,
+            spill_waiting=SpillWaiting(urgency=URGENCY, again=republisher),
             watermark=Watermark(
                 groups=self.groups,
                 hubs=self.hubs,
@@ -86,7 +94,6 @@ class Scene:
             timing=TIMING,
             longest_deadline_seconds=WEEK,
             pause_seconds=60,
-            urgency=URGENCY,
             run_seconds=run_seconds,
         )
 
