@@ -58,7 +58,7 @@ class Blobs(BlobStore, Protocol):
 
 
 class Services(Protocol):
-    """What `bootstrap.Application` needs from the outside."""
+    """What `composition.Application` needs from the outside."""
 
     @property
     def hubs(self) -> Hubs: ...

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from ptu_optimizer.settings import Settings
+from ptu_optimizer.settings.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

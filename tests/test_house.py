@@ -136,8 +136,8 @@ def found(source: str, *, module: str, is_package: bool = False) -> list[str]:
         pytest.param(
             "ptu_optimizer.requests.intake.intake",
             "from typing import TYPE_CHECKING\n"
-            "if TYPE_CHECKING:\n    import ptu_optimizer.bootstrap",
-            "requests.intake may not import bootstrap",
+            "if TYPE_CHECKING:\n    import ptu_optimizer.composition.application",
+            "requests.intake may not import composition",
             id="for type checking only",
         ),
         pytest.param(
@@ -207,31 +207,31 @@ def found(source: str, *, module: str, is_package: bool = False) -> list[str]:
             id="what all import looks up",
         ),
         pytest.param(
-            "ptu_optimizer.bootstrap",
-            "from .triggers import blueprints",
-            "bootstrap may not import triggers",
-            id="bootstrap looks up",
+            "ptu_optimizer.composition.application",
+            "from ..triggers import blueprints",
+            "composition may not import triggers",
+            id="the composition root looks up",
         ),
         pytest.param(
-            "ptu_optimizer.bootstrap",
+            "ptu_optimizer.composition.application",
             "from local.ptu import simulation",
             "nothing in the app imports local",
             id="the app imports the local system",
         ),
         pytest.param(
-            "ptu_optimizer.bootstrap",
+            "ptu_optimizer.composition.application",
             "import benchmarks.throughput as b",
             "nothing in the app imports benchmarks",
             id="the app imports the benchmarks",
         ),
         pytest.param(
-            "ptu_optimizer.bootstrap",
+            "ptu_optimizer.composition.application",
             "import importlib\nimportlib.import_module('tests.support')",
             "nothing in the app imports tests",
             id="by name",
         ),
         pytest.param(
-            "ptu_optimizer.bootstrap",
+            "ptu_optimizer.composition.application",
             "from importlib import import_module\nimport_module('lo' + 'cal')",
             "imports by a computed name, which no rule can follow",
             id="by a computed name",
@@ -260,8 +260,12 @@ def test_a_planted_import_is_found(module: str, source: str, what: str) -> None:
     ],
 )
 def test_only_settings_reads_the_environment(source: str) -> None:
-    for module in ("function_app", "ptu_optimizer.bootstrap", "ptu_optimizer.admission.gate"):
-        assert found(source, module=module) == ["only settings.py reads the environment"]
+    for module in (
+        "function_app",
+        "ptu_optimizer.composition.application",
+        "ptu_optimizer.admission.gate",
+    ):
+        assert found(source, module=module) == ["only settings reads the environment"]
     assert found(source, module="ptu_optimizer.settings") == []
 
 
@@ -269,7 +273,10 @@ def test_only_settings_reads_the_environment(source: str) -> None:
     ("module", "source"),
     [
         ("function_app", "import azure.functions as func\nfrom ptu_optimizer.triggers import x"),
-        ("ptu_optimizer.triggers.requests", "from ptu_optimizer.bootstrap import application"),
+        (
+            "ptu_optimizer.triggers.requests",
+            "from ptu_optimizer.composition.application import application",
+        ),
         ("ptu_optimizer.triggers.requests", "from .http import answering"),
         (
             "ptu_optimizer.admission.gate",
@@ -284,7 +291,10 @@ def test_only_settings_reads_the_environment(source: str) -> None:
         ("ptu_optimizer.capacity.work", "import json\nfrom pydantic import BaseModel"),
         ("ptu_optimizer.capacity.control.signal_log", "from .reading import Reading"),
         ("ptu_optimizer.adapters.cosmos", "from azure.cosmos import exceptions\nimport orjson"),
-        ("ptu_optimizer.bootstrap", "import os\nfrom .settings import Settings\nos.getpid()"),
+        (
+            "ptu_optimizer.composition.application",
+            "import os\nfrom ptu_optimizer.settings.settings import Settings\nos.getpid()",
+        ),
     ],
 )
 def test_what_is_allowed_is_not_complained_about(module: str, source: str) -> None:
@@ -299,9 +309,13 @@ def test_in_a_package_relative_imports_start_at_itself() -> None:
 
 
 def test_a_violation_says_where() -> None:
-    planted = violations("\n\nimport local", module="ptu_optimizer.bootstrap")
+    planted = violations("\n\nimport local", module="ptu_optimizer.composition.application")
     assert [str(violation) for violation in planted] == [
-        str(Violation("ptu_optimizer.bootstrap", 3, "nothing in the app imports local"))
+        str(
+            Violation(
+                "ptu_optimizer.composition.application", 3, "nothing in the app imports local"
+            )
+        )
     ]
 
 

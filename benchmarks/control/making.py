@@ -25,7 +25,7 @@ from benchmarks.control.store import (
 )
 from benchmarks.control.traces import Job, read_jobs
 from local.virtual_time import VirtualClock
-from ptu_optimizer.bootstrap import Application
+from ptu_optimizer.composition.application import Application
 from ptu_optimizer.requests.ids import IdMint
 
 LEAST_PARTITIONS = 4

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.control.hubs import Partition
 from benchmarks.control.services import Wire
-from ptu_optimizer.bootstrap import Application
+from ptu_optimizer.composition.application import Application
 from ptu_optimizer.ports.hubs import Delivery
 
 RETRY_SECONDS = 5.0

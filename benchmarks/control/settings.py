@@ -13,7 +13,8 @@ from benchmarks.control.row import Row
 from benchmarks.control.scenarios import DEPLOYMENT
 from local.dev import paths
 from local.system.settings import REQUEST_ID_KEY, RESOURCE_ID
-from ptu_optimizer.settings import Deployment, Settings
+from ptu_optimizer.settings.deployments import Deployment
+from ptu_optimizer.settings.settings import Settings
 
 __all__ = ["REQUEST_ID_KEY", "batch_size", "settings_of"]
 

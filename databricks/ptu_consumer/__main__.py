@@ -15,7 +15,8 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from ptu_optimizer.settings import Settings, SettingsError, load_settings
+from ptu_optimizer.settings.setting_errors import SettingsError
+from ptu_optimizer.settings.settings import Settings, load_settings
 from ptu_optimizer.telemetry import quiet_sdks
 
 from .running import EXTRAS, GRACE_SECONDS, Options, consume

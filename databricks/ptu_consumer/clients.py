@@ -9,7 +9,7 @@ from azure.eventhub.extensions.checkpointstoreblobaio import BlobCheckpointStore
 from azure.storage.blob.aio import ContainerClient
 
 from ptu_optimizer.adapters.identity import Identity
-from ptu_optimizer.settings import Settings
+from ptu_optimizer.settings.settings import Settings
 
 CONSUMER_GROUP = "$Default"
 

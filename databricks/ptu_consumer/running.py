@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from ptu_optimizer.bootstrap import Application, places
+from ptu_optimizer.composition.application import Application
+from ptu_optimizer.composition.places import places
 from ptu_optimizer.services import AzureServices
-from ptu_optimizer.settings import Settings
+from ptu_optimizer.settings.settings import Settings
 from ptu_optimizer.telemetry import logger
 
 from . import work

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from azure.core.exceptions import AzureError
 
-from ptu_optimizer.bootstrap import Application
+from ptu_optimizer.composition.application import Application
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.feeds.metric_minutes import MINUTE_TTL_SECONDS
 from ptu_optimizer.ports.hubs import REQUESTS, REQUESTS_LATER, REQUESTS_SOON, USAGE, Delivery

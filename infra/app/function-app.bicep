@@ -61,7 +61,7 @@ param alertAudience string
 @description('Further settings of docs/settings.md by name, or others than these.')
 param settings object
 
-// Read by ptu_optimizer/settings.py.
+// Read by ptu_optimizer/settings/.
 var ours = {
   ALERT_AUDIENCE: alertAudience
   ALERT_AUTHENTICATION: alertAuthentication

@@ -1,4 +1,4 @@
-"""What the use cases need from the outside, as small Protocols; `bootstrap` hands adapters in."""
+"""Cosmos DB and Blob storage, as the use cases need them; `composition` hands adapters in."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import azure.functions as func
 def blueprints() -> list[func.Blueprint]:
     """Every blueprint of the app. The host finds the same functions whatever the settings are: with
     none it would answer 404 everywhere and say that all is well."""
-    from ptu_optimizer.bootstrap import alerts_need_the_function_key
+    from ptu_optimizer.composition.application import alerts_need_the_function_key
     from ptu_optimizer.triggers import alerts, capacity, dispatch, operations, requests, usage
 
     return [

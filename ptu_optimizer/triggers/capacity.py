@@ -3,7 +3,7 @@
 import azure.functions as func
 from azurefunctions.extensions.http.fastapi import Request, Response
 
-from ptu_optimizer.bootstrap import application
+from ptu_optimizer.composition.application import application
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.feeds.metric_minutes import MINUTE_TTL_SECONDS
 from ptu_optimizer.telemetry import logger

@@ -9,7 +9,7 @@ from typing import Any, List
 
 import azure.functions as func
 
-from ptu_optimizer.bootstrap import application
+from ptu_optimizer.composition.application import application
 from ptu_optimizer.ports.hubs import REQUESTS, REQUESTS_LATER, REQUESTS_SOON
 from ptu_optimizer.requests.dispatch.invocation import Report
 

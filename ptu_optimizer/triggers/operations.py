@@ -5,7 +5,7 @@ import sys
 import azure.functions as func
 from azurefunctions.extensions.http.fastapi import Request, Response
 
-from ptu_optimizer.bootstrap import application
+from ptu_optimizer.composition.application import application
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.requests.id_keys import KeyState
 from ptu_optimizer.telemetry import logger

@@ -3,7 +3,7 @@
 import azure.functions as func
 from azurefunctions.extensions.http.fastapi import Request, Response
 
-from ptu_optimizer.bootstrap import application
+from ptu_optimizer.composition.application import application
 from ptu_optimizer.requests.intake.intake import too_large
 
 from .http import answering, json_response, read_body

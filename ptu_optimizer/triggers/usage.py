@@ -10,7 +10,7 @@ from typing import List
 
 import azure.functions as func
 
-from ptu_optimizer.bootstrap import application
+from ptu_optimizer.composition.application import application
 from ptu_optimizer.ports.hubs import USAGE
 
 from .deliveries import delivery

@@ -29,7 +29,7 @@ from local.system import Ports
 from local.system.settings import app_settings
 from ptu_consumer.clients import CHECKPOINT_CONTAINER
 from ptu_consumer.running import Options, consume
-from ptu_optimizer.bootstrap import Application
+from ptu_optimizer.composition.application import Application
 from ptu_optimizer.ports.hubs import REQUESTS, REQUESTS_LATER
 from ptu_optimizer.requests.dispatch.delivery_progress import FULL_BATCH_EVENTS
 from ptu_optimizer.requests.groups import POSITIONS_BUCKET

@@ -20,7 +20,7 @@ from local.system import Options, Ports
 from local.system.settings import OPENAI_KEY, REQUEST_ID_KEY, app_settings
 from ptu_optimizer.adapters.event_hubs import EventHubs
 from ptu_optimizer.adapters.identity import Identity
-from ptu_optimizer.bootstrap import Application
+from ptu_optimizer.composition.application import Application
 from ptu_optimizer.ports.hubs import REQUESTS, DeliveredEvent, Delivery
 from ptu_optimizer.requests.dispatch.invocation import Report
 from ptu_optimizer.requests.envelope import RequestEvent, first_event
@@ -28,7 +28,7 @@ from ptu_optimizer.requests.ids import IdMint, slice_of_request
 from ptu_optimizer.requests.item import Item
 from ptu_optimizer.requests.ledger.slots import SlotKind, is_slot
 from ptu_optimizer.services import AzureServices
-from ptu_optimizer.settings import Settings, load_settings
+from ptu_optimizer.settings.settings import Settings, load_settings
 from tests.end_to_end.clients import chat
 from tests.support.cosmos_account import app_account, container
 

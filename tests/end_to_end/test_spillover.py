@@ -12,7 +12,7 @@ import pytest
 
 from local.ptu.faults import Fault
 from local.system.settings import REQUEST_ID_KEY
-from ptu_optimizer.bootstrap import Application
+from ptu_optimizer.composition.application import Application
 from ptu_optimizer.errors import AppError
 from ptu_optimizer.ports.hubs import REQUESTS_SOON
 from ptu_optimizer.requests.envelope import first_event

@@ -20,7 +20,7 @@ from ptu_consumer.clients import CHECKPOINT_CONTAINER
 from ptu_consumer.health import PATH
 from ptu_consumer.running import Options
 from ptu_consumer.work import DISPATCHED_HUBS
-from ptu_optimizer.settings import Settings
+from ptu_optimizer.settings.settings import Settings
 from tests.support.deployed_settings import SECRETS, loaded, read_by_nobody
 from tests.support.functions import consumer_groups, hubs, of_type
 from tests.support.schemas import ROOT, documents, problems, schema

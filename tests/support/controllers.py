@@ -1,4 +1,4 @@
-"""A controller as `bootstrap` builds it, of a deployment that drains 1,000 a second; and a plain
+"""A controller as `composition` builds it, of a deployment that drains 1,000 a second; and a plain
 one for tests of what lies around it."""
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import pytest
 
-from ptu_optimizer.settings import Settings, load_settings
+from ptu_optimizer.settings.settings import Settings, load_settings
 
 ALIASES = {str(field.alias): field for field in Settings.model_fields.values()}
 

@@ -24,7 +24,7 @@ CAPACITY = frozenset(
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "function_app": frozenset({"triggers"}),
     "triggers": COMMON
-    | {"triggers", "bootstrap", "ports", "feeds", "gateway", "batches", "tenants"}
+    | {"triggers", "composition", "ports", "feeds", "gateway", "batches", "tenants"}
     | {"requests", "requests.intake", "requests.dispatch"},
     # the life of a queued request
     "requests": COMMON | PORTS,
@@ -64,7 +64,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "adapters": COMMON | PORTS | {"access", "requests.ids"},
     "settings": COMMON | {"capacity"},
     "services": COMMON | PORTS | {"adapters", "access", "backends"},
-    "bootstrap": COMMON
+    "composition": COMMON
     | PORTS
     | CAPACITY
     | {"services", "settings", "admission", "backends", "coordination", "feeds", "operator_views"}
@@ -129,7 +129,7 @@ def violations(source: str, *, module: str, is_package: bool = False) -> list[Vi
             found.append(Violation(module, line, what))
     if part not in READS_ENVIRONMENT:
         found += [
-            Violation(module, line, "only settings.py reads the environment")
+            Violation(module, line, "only settings reads the environment")
             for line in _environment_reads(tree)
         ]
     return found
@@ -157,7 +157,7 @@ def _forbidden_import(part: str, target: str) -> str | None:
     ):
         return f"capacity imports the standard library and pydantic only, not {top}"
     if top == "pydantic_settings" and part not in READS_ENVIRONMENT:
-        return "only settings.py reads the environment"
+        return "only settings reads the environment"
     return None
 
 

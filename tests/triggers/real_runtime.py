@@ -111,7 +111,9 @@ async def names() -> list[str]:
 def spoiled() -> dict[str, Any]:
     """The names of the functions with each environment of SPOILED. A process for each, as the
     library keeps one app; forked, since loading the library takes a second."""
-    importlib.import_module("ptu_optimizer.bootstrap")  # once, for all that are forked
+    importlib.import_module(
+        "ptu_optimizer.composition.application"
+    )  # once, for all that are forked
     pipes: dict[str, tuple[int, int]] = {}
     for case in SPOILED:
         reading, writing = os.pipe()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ptu_optimizer.settings import Settings
+from ptu_optimizer.settings.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD: dict[str, str] = {

@@ -13,7 +13,7 @@ import orjson
 import pytest
 from azurefunctions.extensions.http.fastapi import Request, Response
 
-from ptu_optimizer import bootstrap
+from ptu_optimizer.composition import application as composition
 from ptu_optimizer.feeds.alerts import MAX_BODY_BYTES
 from ptu_optimizer.triggers import blueprints
 from tests.support.alerts import payload
@@ -43,14 +43,14 @@ def indexed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Indexed]:
     def index(**settings: str) -> Any:
         for name, value in {**SETTINGS, **settings}.items():
             monkeypatch.setenv(name, value)
-        bootstrap.application.cache_clear()
+        composition.application.cache_clear()
         app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
         for blueprint in blueprints():
             app.register_functions(blueprint)
         return next(f for f in app.get_functions() if f.get_function_name() == "capacity_alert")
 
     yield index
-    bootstrap.application.cache_clear()
+    composition.application.cache_clear()
 
 
 async def post(function: Any, body: bytes, headers: dict[str, str] | None = None) -> Response:

@@ -20,9 +20,9 @@ import orjson
 import pytest
 from azurefunctions.extensions.http.fastapi import Request
 
-from ptu_optimizer import bootstrap
+from ptu_optimizer.composition import application as composition
 from ptu_optimizer.errors import BadSettings
-from ptu_optimizer.settings import Settings
+from ptu_optimizer.settings.settings import Settings
 from tests.support.functions import app_functions
 from tests.triggers.spoiled import GOOD, SPOILED, spoil
 
@@ -39,15 +39,15 @@ def environment(changes: Mapping[str, str | None]) -> Iterator[None]:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
-    bootstrap.application.cache_clear()
-    bootstrap.told.cache_clear()
+    composition.application.cache_clear()
+    composition.told.cache_clear()
     sys.modules.pop("function_app", None)
     try:
         yield
     finally:
         os.environ.clear()
         os.environ.update(before)
-        bootstrap.application.cache_clear()
+        composition.application.cache_clear()
         sys.modules.pop("function_app", None)
 
 

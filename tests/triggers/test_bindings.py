@@ -12,7 +12,7 @@ import azure.functions as func
 import pytest
 from azurefunctions.extensions.http.fastapi import Request, Response
 
-from ptu_optimizer import bootstrap
+from ptu_optimizer.composition import application as composition
 from ptu_optimizer.ports.hubs import HUBS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -64,10 +64,10 @@ def functions() -> Iterator[Functions]:
         for name, value in SETTINGS.items():
             patch.setenv(name, value)
         patch.delitem(sys.modules, "function_app", raising=False)
-        bootstrap.application.cache_clear()
+        composition.application.cache_clear()
         app = importlib.import_module("function_app").app
         yield {f.get_function_name(): f for f in app.get_functions()}
-        bootstrap.application.cache_clear()
+        composition.application.cache_clear()
         sys.modules.pop("function_app", None)
 
 

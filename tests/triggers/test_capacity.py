@@ -12,7 +12,7 @@ import orjson
 import pytest
 from azurefunctions.extensions.http.fastapi import Request, Response
 
-from ptu_optimizer import bootstrap
+from ptu_optimizer.composition import application as composition
 from ptu_optimizer.services import AzureServices
 from ptu_optimizer.triggers import blueprints
 
@@ -35,15 +35,15 @@ Functions = dict[str, Any]
 async def functions(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Functions]:
     for name, value in SETTINGS.items():
         monkeypatch.setenv(name, value)
-    bootstrap.application.cache_clear()
+    composition.application.cache_clear()
     app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
     for blueprint in blueprints():
         app.register_functions(blueprint)
     yield {str(each.get_function_name()): each.get_user_function() for each in app.get_functions()}
-    services = bootstrap.application()._services
+    services = composition.application()._services
     assert isinstance(services, AzureServices)
     await services.close()
-    bootstrap.application.cache_clear()
+    composition.application.cache_clear()
 
 
 async def get(function: Any, path: str, **parameters: str) -> tuple[Response, Any]:

@@ -15,8 +15,8 @@ import azure.functions as func
 import pytest
 
 from local.ptu import PtuServer, PtuServerConfig
-from ptu_optimizer import bootstrap
 from ptu_optimizer.capacity.signals.minute import Minute
+from ptu_optimizer.composition import application as composition
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS: dict[str, str] = {
@@ -98,9 +98,9 @@ async def gauge(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Gauge]:
         }.items():
             monkeypatch.setenv(name, value)
         monkeypatch.delitem(sys.modules, "function_app", raising=False)
-        bootstrap.application.cache_clear()
+        composition.application.cache_clear()
         yield Gauge(server, clock, session)
-        bootstrap.application.cache_clear()
+        composition.application.cache_clear()
         sys.modules.pop("function_app", None)
 
 

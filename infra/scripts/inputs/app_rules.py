@@ -1,6 +1,6 @@
 """The app's rules for each of its settings, as a copy that needs nothing but the standard library.
 
-The originals are in ptu_optimizer/settings.py, which needs packages that are not there yet when azd
+The originals are in ptu_optimizer/settings/, which needs packages that are not there yet when azd
 runs its hooks. One table of good and bad values runs over both (tests/infra/azd/test_app_rules.py).
 """
 

@@ -1,6 +1,6 @@
 """How the app reads a value: numbers, texts, words, JSON. Nothing but the standard library.
 
-As pydantic reads them in ptu_optimizer/settings.py; app_rules.py says which setting is what.
+As pydantic reads them in ptu_optimizer/settings/; app_rules.py says which setting is what.
 """
 
 from __future__ import annotations

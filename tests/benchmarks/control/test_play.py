@@ -21,7 +21,7 @@ from benchmarks.control.row import Result, Row
 from benchmarks.control.scenarios import SCENARIOS
 from benchmarks.control.services import World
 from local.virtual_time import in_virtual_time
-from ptu_optimizer.bootstrap import Application
+from ptu_optimizer.composition.application import Application
 
 MINIATURE = Row(
     scenario=replace(SCENARIOS["B"], most_seconds=120.0),

@@ -1,7 +1,7 @@
 """The hooks' copy of the app's rules says the same as the app: one table runs over both.
 
 Each row is what somebody may set. On one side infra/scripts/check_inputs.py judges it; on the other
-the templates make settings of it, and ptu_optimizer/settings.py reads them.
+the templates make settings of it, and ptu_optimizer/settings/ reads them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 from infra.scripts.inputs import as_app_settings
 from infra.scripts.inputs.app_rules import EITHER, REQUIRED, RULES
 from infra.scripts.inputs.app_values import Number
-from ptu_optimizer.settings import SettingsError
+from ptu_optimizer.settings.setting_errors import SettingsError
 from tests.infra.azd.places import template
 from tests.infra.azd.preprovision import USUAL, said
 from tests.infra.azd.test_inputs import FILE, PARAMETERS, variables

@@ -17,7 +17,7 @@ from infra.scripts.local_settings import hook as local_settings_hook
 from infra.scripts.secure_webhook import AZURE_MONITOR, ROLE, application
 from infra.scripts.tools import HookError, run
 from ptu_optimizer.feeds import alert_callers
-from ptu_optimizer.settings import Settings
+from ptu_optimizer.settings.settings import Settings
 from tests.infra.azd.deployed import OUTPUTS_OF_BICEP
 from tests.infra.azd.fake_azure import SUBSCRIPTION, Machine
 from tests.infra.azd.places import template

@@ -12,7 +12,7 @@ from ptu_optimizer.adapters.blobs import CONTAINER
 from ptu_optimizer.capacity.signals.minute import Minute
 from ptu_optimizer.ports.hubs import HUBS, USAGE, DeliveredEvent, Delivery
 from ptu_optimizer.requests.dispatch.dead_letter import dead_letter
-from ptu_optimizer.settings import Settings
+from ptu_optimizer.settings.settings import Settings
 from tests.infra.azd.places import TEMPLATES, template
 from tests.support.bicep.evaluate import Evaluation
 from tests.support.bicep.syntax import Expression

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from ptu_optimizer.settings import Settings, SettingsError
+from ptu_optimizer.settings.setting_errors import SettingsError
+from ptu_optimizer.settings.settings import Settings
 from tests.infra.azd.places import INFRA, template
 from tests.support.bicep.evaluate import Evaluation
 from tests.support.deployed_settings import ALIASES, SECRETS, loaded

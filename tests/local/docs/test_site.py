@@ -61,7 +61,7 @@ def test_a_diagram_is_there_as_text_for_who_cannot_draw_it(built: Path) -> None:
 
 def test_a_link_into_the_repository_names_the_file_instead(built: Path) -> None:
     page = (built / "settings.html").read_text(encoding="utf-8")
-    assert 'title="ptu_optimizer/settings.py in the repository"' in page
+    assert 'title="ptu_optimizer/settings/settings.py in the repository"' in page
     assert 'href="../ptu_optimizer' not in page
 
 

@@ -1,4 +1,4 @@
-"""A process of the app: the real use cases, built as `bootstrap` does, on fakes that can fail."""
+"""A process of the app: the real use cases, built as `composition` does, on fakes that can fail."""
 
 from __future__ import annotations
 

@@ -9,14 +9,11 @@ from pathlib import Path
 import pytest
 
 from ptu_optimizer.capacity.work import Model
-from ptu_optimizer.settings import (
-    Settings,
-    SettingsError,
-    alerts_need_the_function_key,
-    load_settings,
-)
+from ptu_optimizer.settings.alerts import alerts_need_the_function_key
+from ptu_optimizer.settings.setting_errors import SettingsError
+from ptu_optimizer.settings.settings import Settings, load_settings
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SECRET = "s3cr3t"
 GUID = "aaaabbbb-0000-cccc-1111-dddd2222eeee"
 RESOURCE = "/subscriptions/S/resourceGroups/R/providers/Microsoft.CognitiveServices/accounts/A"

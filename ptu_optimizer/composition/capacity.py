@@ -1,0 +1,167 @@
+"""The use cases of capacity: gates and controllers, what comes in, and what operators see."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from ptu_optimizer.admission.gate import Gate
+from ptu_optimizer.admission.gated_deployment import GatedDeployment
+from ptu_optimizer.capacity.control.level_controller import LevelController
+from ptu_optimizer.capacity.control.limits import SlowDownLimits
+from ptu_optimizer.capacity.control.pay_as_you_go import TOKENS, PayAsYouGo
+from ptu_optimizer.capacity.estimate.observer import LevelObserver
+from ptu_optimizer.capacity.signals.usage_events import UsageEvents
+from ptu_optimizer.feeds.alert_callers import CallerCheck, KeyIsEnough, PlatformCheck, TokenCheck
+from ptu_optimizer.feeds.alerts import Alerts
+from ptu_optimizer.feeds.metric_minutes import MetricMinutes
+from ptu_optimizer.feeds.usage_feed import UsageFeed
+from ptu_optimizer.operator_views.capacity import CapacityView, Provisioned, SpilloverTarget
+from ptu_optimizer.operator_views.what_would_change import Terms
+from ptu_optimizer.services import entra_tokens
+from ptu_optimizer.settings.deployments import Deployment
+
+from .parts import Parts
+
+
+class CapacityUseCases(Parts):
+    """Gates, feeds and the operators' view of each deployment."""
+
+    @cached_property
+    def minutes(self) -> MetricMinutes:
+        return MetricMinutes(monitor=self._services.monitor)
+
+    @cached_property
+    def usage_feed(self) -> UsageFeed:
+        s = self.settings
+        return UsageFeed(
+            events=UsageEvents({d.name: s.sizing[d.model] for d in s.deployments}),
+            clock=self._clock,
+        )
+
+    @cached_property
+    def capacity_view(self) -> CapacityView:
+        s = self.settings
+        deployments = {d.name: d for d in s.deployments}
+        normal = s.limits["normal"]
+        return CapacityView(
+            store=self._services.capacity,
+            deployments=[
+                Provisioned(
+                    name=d.name,
+                    model=d.model,
+                    ptus=d.ptus,
+                    work_per_second=s.sizing[d.model].drain_per_second(d.ptus),
+                    spillover=d.spillover,
+                )
+                for d in s.deployments
+            ],
+            targets=[
+                SpilloverTarget(
+                    name=target.name,
+                    model=target.model,
+                    tokens_per_minute=target.tpm,
+                    requests_per_minute=target.rpm,
+                )
+                for target in s.spillover_deployments
+            ],
+            # of another name than ours: what this process has told is news to it as well
+            fresh_controller=lambda name: self._level_controller(deployments[name], source=""),
+            terms=Terms(
+                lower=normal.lower,
+                upper=normal.upper,
+                limits_setting="PRIORITY_LIMITS" if "normal" in s.priority_limits else None,
+                max_concurrent_calls=s.max_concurrent_calls,
+                header_ttl_seconds=s.live_ttl_seconds,
+                metric_ttl_seconds=s.metric_ttl_seconds,
+            ),
+            clock=self._clock,
+        )
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        s = self.settings
+        return Alerts(
+            store=self._services.capacity,
+            deployments=[d.name for d in s.deployments],
+            resource_id=s.azure_openai_resource_id,
+            expiry_seconds=s.alert_expiry_seconds,
+            clock=self._clock,
+        )
+
+    @cached_property
+    def alert_callers(self) -> CallerCheck:
+        s = self.settings
+        if s.alert_authentication == "entra":
+            return TokenCheck(
+                tokens=entra_tokens(
+                    tenant=s.alert_tenant_id or "", audiences=s.alert_audiences, clock=self._clock
+                ),
+                app_id=s.alert_caller_app_id,
+            )
+        if s.alert_authentication == "platform":
+            return PlatformCheck(app_id=s.alert_caller_app_id, tenant=s.alert_tenant_id)
+        return KeyIsEnough()
+
+    @cached_property
+    def _targets(self) -> dict[str, GatedDeployment]:
+        s = self.settings
+        return {
+            deployment.name: GatedDeployment(
+                model=s.sizing[deployment.model],
+                gate=Gate(
+                    deployment=deployment.name,
+                    clock=self._clock,
+                    controller=self._control(
+                        deployment.name,
+                        self._level_controller(deployment, source=self._worker),
+                    ),
+                    shared=True,
+                ),
+                spillover=self._spillover_targets.get(deployment.spillover or ""),
+            )
+            for deployment in s.deployments
+        }
+
+    def _level_controller(self, deployment: Deployment, *, source: str) -> LevelController:
+        s = self.settings
+        model = s.sizing[deployment.model]
+        rate = model.drain_per_second(deployment.ptus)
+        return LevelController(
+            deployment=deployment.name,
+            source=source,
+            work_per_second=rate,
+            observer=LevelObserver(
+                work_per_second=rate,
+                model=model,
+                header_ttl_seconds=s.live_ttl_seconds,
+                metric_ttl_seconds=s.metric_ttl_seconds,
+            ),
+            limits={
+                priority: SlowDownLimits(
+                    lower=limits.lower,
+                    upper=limits.upper,
+                    max_concurrent_calls=s.max_concurrent_calls,
+                )
+                for priority, limits in s.limits.items()
+            },
+            max_concurrent_calls=s.max_concurrent_calls,
+        )
+
+    @cached_property
+    def _spillover_targets(self) -> dict[str, GatedDeployment]:
+        return {
+            target.name: GatedDeployment(
+                model=TOKENS,
+                tokens_per_minute=target.tpm,
+                gate=Gate(
+                    deployment=target.name,
+                    clock=self._clock,
+                    controller=PayAsYouGo(
+                        tokens_per_minute=target.tpm,
+                        requests_per_minute=target.rpm,
+                        max_concurrent_calls=self.settings.max_concurrent_calls,
+                    ),
+                ),
+            )
+            for target in self.settings.spillover_deployments
+        }
