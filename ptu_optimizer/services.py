@@ -25,6 +25,8 @@ from ptu_optimizer.adapters.cosmos import (
 )
 from ptu_optimizer.adapters.event_hubs import EventHubs
 from ptu_optimizer.adapters.identity import Identity
+from ptu_optimizer.backends.backend import Backend, BackendKind
+from ptu_optimizer.backends.calls_by_name import CallsByName
 from ptu_optimizer.backends.tokens import TokenEstimator
 from ptu_optimizer.ports.hubs import HubReader, Publisher
 from ptu_optimizer.ports.id_keys import KeyReader
@@ -35,8 +37,8 @@ from ptu_optimizer.ports.stores import BlobStore, CapacityStore, GroupStore, Led
 from .clock import Clock, SystemClock
 
 if TYPE_CHECKING:
-    from ptu_optimizer.adapters.azure_monitor import AzureMonitor
     from ptu_optimizer.adapters.key_vault import KeyVaultKeys
+    from ptu_optimizer.adapters.monitored_resources import MonitoredResources
 
 
 class Hubs(Publisher, HubReader, Protocol):
@@ -99,15 +101,10 @@ class Places:
     cosmos_database: str
     storage: SecretStr | None
     storage_blob_uri: str | None
-    openai_endpoint: str
-    openai_api_key: SecretStr | None
-    openai_api_version: str
-    openai_connections: int
-    """Most connections to the model at a time."""
+    backends: tuple[Backend, ...]
+    calls_at_a_time: int
+    """Most calls to one backend."""
     request_id_key_uri: str | None
-    monitor_endpoint: str
-    openai_resource_id: str
-    deployments: tuple[str, ...]
     client_id: str | None
     """Of the user-assigned identity, for whatever has no key."""
 
@@ -143,15 +140,19 @@ class AzureServices:
         return AzureBlobStore(self._blob_client)
 
     @cached_property
-    def monitor(self) -> AzureMonitor:
+    def monitor(self) -> MonitoredResources:
         from ptu_optimizer.adapters.azure_monitor import AzureMonitor
+        from ptu_optimizer.adapters.monitored_resources import MonitoredResources
 
-        return AzureMonitor(
-            endpoint=self._places.monitor_endpoint,
-            resource_id=self._places.openai_resource_id,
-            deployments=list(self._places.deployments),
-            identity=self.identity,
-            clock=SystemClock(),
+        return MonitoredResources(
+            [one for one in self._places.backends if one.kind is BackendKind.PROVISIONED],
+            monitor_of=lambda resource, deployments: AzureMonitor(
+                endpoint=resource.monitor_endpoint or "",
+                resource_id=resource.resource_id or "",
+                deployments=deployments,
+                identity=self.identity,
+                clock=SystemClock(),
+            ),
         )
 
     @cached_property
@@ -159,14 +160,19 @@ class AzureServices:
         # a quarter of a cold start, and HTTP functions and timers never need it
         from ptu_optimizer.adapters.azure_openai import AzureOpenAICaller, openai_client
 
-        return AzureOpenAICaller(
-            openai_client(
-                endpoint=self._places.openai_endpoint,
-                api_key=_secret(self._places.openai_api_key),
-                api_version=self._places.openai_api_version,
-                identity=self.identity,
-                connections=self._places.openai_connections,
-            )
+        backends = self._places.backends
+        return CallsByName(
+            backends,
+            caller_of=lambda resource: AzureOpenAICaller(
+                openai_client(
+                    endpoint=resource.endpoint,
+                    api_key=resource.api_key,
+                    api_version=resource.api_version,
+                    identity=self.identity,
+                    connections=self._places.calls_at_a_time
+                    * sum(one.resource == resource for one in backends),
+                )
+            ),
         )
 
     @cached_property

@@ -43,3 +43,7 @@ def known_models() -> dict[str, Model]:
     """The sizing table by model name."""
     raw = resources.files(__package__).joinpath("models.json").read_text(encoding="utf-8")
     return {name: Model(**line) for name, line in json.loads(raw)["models"].items()}
+
+
+TOKENS = Model(input_tpm_per_ptu=1, output_ratio=1)
+"""What a call costs a pay-as-you-go deployment: tokens, whichever kind they are."""

@@ -6,19 +6,19 @@ from functools import cached_property
 
 from ptu_optimizer.admission.gate import Gate
 from ptu_optimizer.admission.gated_deployment import GatedDeployment
+from ptu_optimizer.backends.backend import Backend
 from ptu_optimizer.capacity.control.level_controller import LevelController
 from ptu_optimizer.capacity.control.limits import SlowDownLimits
-from ptu_optimizer.capacity.control.pay_as_you_go import TOKENS, PayAsYouGo
+from ptu_optimizer.capacity.control.pay_as_you_go import PayAsYouGo
 from ptu_optimizer.capacity.estimate.observer import LevelObserver
 from ptu_optimizer.capacity.signals.usage_events import UsageEvents
 from ptu_optimizer.feeds.alert_callers import CallerCheck, KeyIsEnough, PlatformCheck, TokenCheck
 from ptu_optimizer.feeds.alerts import Alerts
 from ptu_optimizer.feeds.metric_minutes import MetricMinutes
 from ptu_optimizer.feeds.usage_feed import UsageFeed
-from ptu_optimizer.operator_views.capacity import CapacityView, Provisioned, SpilloverTarget
+from ptu_optimizer.operator_views.capacity import CapacityView
 from ptu_optimizer.operator_views.what_would_change import Terms
 from ptu_optimizer.services import entra_tokens
-from ptu_optimizer.settings.deployments import Deployment
 
 from .parts import Parts
 
@@ -34,38 +34,23 @@ class CapacityUseCases(Parts):
     def usage_feed(self) -> UsageFeed:
         s = self.settings
         return UsageFeed(
-            events=UsageEvents({d.name: s.sizing[d.model] for d in s.deployments}),
+            events=UsageEvents(
+                {b.name: b.sizing for b in s.provisioned},
+                deployments=[b.in_azure for b in s.provisioned],
+            ),
             clock=self._clock,
         )
 
     @cached_property
     def capacity_view(self) -> CapacityView:
         s = self.settings
-        deployments = {d.name: d for d in s.deployments}
+        backends = {b.name: b for b in s.provisioned}
         normal = s.limits["normal"]
         return CapacityView(
             store=self._services.capacity,
-            deployments=[
-                Provisioned(
-                    name=d.name,
-                    model=d.model,
-                    ptus=d.ptus,
-                    work_per_second=s.sizing[d.model].drain_per_second(d.ptus),
-                    spillover=d.spillover,
-                )
-                for d in s.deployments
-            ],
-            targets=[
-                SpilloverTarget(
-                    name=target.name,
-                    model=target.model,
-                    tokens_per_minute=target.tpm,
-                    requests_per_minute=target.rpm,
-                )
-                for target in s.spillover_deployments
-            ],
+            backends=s.all_backends,
             # of another name than ours: what this process has told is news to it as well
-            fresh_controller=lambda name: self._level_controller(deployments[name], source=""),
+            fresh_controller=lambda name: self._level_controller(backends[name], source=""),
             terms=Terms(
                 lower=normal.lower,
                 upper=normal.upper,
@@ -82,8 +67,7 @@ class CapacityUseCases(Parts):
         s = self.settings
         return Alerts(
             store=self._services.capacity,
-            deployments=[d.name for d in s.deployments],
-            resource_id=s.azure_openai_resource_id,
+            deployments=[b.in_azure for b in s.provisioned],
             expiry_seconds=s.alert_expiry_seconds,
             clock=self._clock,
         )
@@ -104,35 +88,32 @@ class CapacityUseCases(Parts):
 
     @cached_property
     def _targets(self) -> dict[str, GatedDeployment]:
-        s = self.settings
         return {
-            deployment.name: GatedDeployment(
-                model=s.sizing[deployment.model],
+            backend.name: GatedDeployment(
+                model=backend.sizing,
                 gate=Gate(
-                    deployment=deployment.name,
+                    deployment=backend.name,
                     clock=self._clock,
                     controller=self._control(
-                        deployment.name,
-                        self._level_controller(deployment, source=self._worker),
+                        backend.name, self._level_controller(backend, source=self._worker)
                     ),
                     shared=True,
                 ),
-                spillover=self._spillover_targets.get(deployment.spillover or ""),
+                spillover=self._spillover_targets.get(backend.spillover or ""),
             )
-            for deployment in s.deployments
+            for backend in self.settings.provisioned
         }
 
-    def _level_controller(self, deployment: Deployment, *, source: str) -> LevelController:
+    def _level_controller(self, backend: Backend, *, source: str) -> LevelController:
         s = self.settings
-        model = s.sizing[deployment.model]
-        rate = model.drain_per_second(deployment.ptus)
         return LevelController(
-            deployment=deployment.name,
+            deployment=backend.name,
             source=source,
-            work_per_second=rate,
+            learned_of=backend.learned_of,
+            work_per_second=backend.work_per_second,
             observer=LevelObserver(
-                work_per_second=rate,
-                model=model,
+                work_per_second=backend.work_per_second,
+                model=backend.sizing,
                 header_ttl_seconds=s.live_ttl_seconds,
                 metric_ttl_seconds=s.metric_ttl_seconds,
             ),
@@ -150,18 +131,18 @@ class CapacityUseCases(Parts):
     @cached_property
     def _spillover_targets(self) -> dict[str, GatedDeployment]:
         return {
-            target.name: GatedDeployment(
-                model=TOKENS,
-                tokens_per_minute=target.tpm,
+            backend.name: GatedDeployment(
+                model=backend.sizing,
+                tokens_per_minute=backend.tokens_per_minute,
                 gate=Gate(
-                    deployment=target.name,
+                    deployment=backend.name,
                     clock=self._clock,
                     controller=PayAsYouGo(
-                        tokens_per_minute=target.tpm,
-                        requests_per_minute=target.rpm,
+                        tokens_per_minute=backend.tokens_per_minute or 0,
+                        requests_per_minute=backend.requests_per_minute,
                         max_concurrent_calls=self.settings.max_concurrent_calls,
                     ),
                 ),
             )
-            for target in self.settings.spillover_deployments
+            for backend in self.settings.pay_as_you_go
         }

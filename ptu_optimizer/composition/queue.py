@@ -39,11 +39,11 @@ class QueueUseCases(CapacityUseCases):
             blobs=self._services.blobs,
             publisher=self._services.hubs,
             rules=ItemRules(
-                deployments=frozenset(d.name for d in s.deployments),
-                default_deployment=s.deployments[0].name,
+                deployments=frozenset(b.name for b in s.provisioned),
+                default_deployment=s.provisioned[0].name,
                 default_deadline_seconds=s.default_deadline_seconds,
                 longest_deadline_seconds=s.hub_retention_seconds,
-                spills_over=frozenset(d.name for d in s.deployments if d.spillover),
+                spills_over=frozenset(b.name for b in s.provisioned if b.spillover),
             ),
             limits=IntakeLimits(
                 max_items=s.max_items,
@@ -63,7 +63,7 @@ class QueueUseCases(CapacityUseCases):
             blobs=self._services.blobs,
             projections=Projections(
                 store=self._services.capacity,
-                deployments=[d.name for d in self.settings.deployments],
+                deployments=[b.name for b in self.settings.provisioned],
                 clock=self._clock,
             ),
             clock=self._clock,

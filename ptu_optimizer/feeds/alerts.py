@@ -20,6 +20,7 @@ from ptu_optimizer.capacity.signals.alert_schema import (
     NotTheSchema,
     parse_alert,
 )
+from ptu_optimizer.capacity.signals.azure_deployment import AzureDeployment
 from ptu_optimizer.capacity.signals.reading import InvalidReading
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import AppError, DependencyUnavailable, unavailable
@@ -45,21 +46,19 @@ class Alerts:
         self,
         *,
         store: CapacityStore,
-        deployments: Sequence[str],
-        resource_id: str,
+        deployments: Sequence[AzureDeployment],
         expiry_seconds: float,
         clock: Clock,
     ) -> None:
         self._store = store
         self._deployments = deployments
-        self._resource_id = resource_id
         self._expiry = expiry_seconds
         self._clock = clock
 
     async def take(self, raw: bytes) -> JsonObject:
         """What became of one delivery. Raises AppError."""
         said = _parse(raw)
-        about = concern(said, deployments=self._deployments, resource_id=self._resource_id)
+        about = concern(said, deployments=self._deployments)
         if isinstance(about, Ignored):
             rule = said.essentials.alert_rule[:MAX_TEXT_CHARS]
             _log.info("an alert is ignored", extra={"rule": rule, "why": about.why})

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from ptu_optimizer.backends.backend import Backend, BackendKind
 from ptu_optimizer.capacity.control.controller import Controller
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.coordination.belief_report import BeliefReport, HubReport
@@ -43,44 +43,21 @@ NOTHING_DISPATCHES = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Provisioned:
-    """A deployment of DEPLOYMENTS."""
-
-    name: str
-    model: str
-    ptus: int
-    work_per_second: float
-    """What it drains by the settings, in input-equivalent tokens a second."""
-    spillover: str | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SpilloverTarget:
-    """A deployment of SPILLOVER_DEPLOYMENTS. What is left of its minute each process learns for
-    itself, from its own calls."""
-
-    name: str
-    model: str
-    tokens_per_minute: int
-    requests_per_minute: int | None
-
-
 class CapacityView:
     def __init__(
         self,
         *,
         store: CapacityStore,
-        deployments: Sequence[Provisioned],
-        targets: Sequence[SpilloverTarget],
+        backends: Sequence[Backend],
         fresh_controller: Callable[[str], Controller],
         terms: Terms,
         clock: Clock,
     ) -> None:
         """`fresh_controller` makes one for a deployment, which has seen nothing yet."""
         self._store = store
-        self._deployments = {one.name: one for one in deployments}
-        self._targets = {one.name: one for one in targets}
+        kinds = {kind: [one for one in backends if one.kind is kind] for kind in BackendKind}
+        self._deployments = {one.name: one for one in kinds[BackendKind.PROVISIONED]}
+        self._targets = {one.name: one for one in kinds[BackendKind.PAY_AS_YOU_GO]}
         self._fresh_controller = fresh_controller
         self._terms = terms
         self._clock = clock
@@ -105,7 +82,7 @@ class CapacityView:
             code="deployment_not_found",
         )
 
-    async def _provisioned(self, deployment: Provisioned) -> JsonObject:
+    async def _provisioned(self, deployment: Backend) -> JsonObject:
         records = CapacityRecords()
         await self._read(records, deployment.name, TOLD)
         now = self._clock.now()
@@ -140,7 +117,7 @@ class CapacityView:
             },
             "learned": None
             if learned is None
-            else learned_shown(learned, ptus=deployment.ptus, now=now),
+            else learned_shown(learned, ptus=deployment.ptus or 0, now=now),
             "alerts": list(map(alert_shown, alerts)),
             "what_would_change_it": what_would_change(
                 report,
@@ -153,7 +130,7 @@ class CapacityView:
             ),
         }
 
-    def _target(self, target: SpilloverTarget) -> JsonObject:
+    def _target(self, target: Backend) -> JsonObject:
         return {
             "object": "capacity",
             "deployment": target.name,

@@ -2,35 +2,73 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import os
+from dataclasses import replace
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from ptu_optimizer.capacity.work import Model, known_models
+from ptu_optimizer.backends.backend import Backend, BackendKind, Resource
+from ptu_optimizer.capacity.work import TOKENS, Model, known_models
 
-from .group import SettingsGroup, from_json
+from .group import UNRESOLVED, SettingsGroup, from_json, is_unresolved_reference
 from .setting_errors import Misfit, looks
 
+RESOURCE_ID = r"(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/"
 
-class Deployment(BaseModel):
-    """One PTU deployment, as in the setting DEPLOYMENTS."""
+
+class Placed(BaseModel):
+    """What any deployment may say of its place. All of it may be left out: then it is a deployment
+    of this name in the resource of AZURE_OPENAI_ENDPOINT."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: Annotated[str, Field(min_length=1)]
-    """The deployment's name in Azure OpenAI."""
+    """The app's name for it, unique in DEPLOYMENTS and SPILLOVER_DEPLOYMENTS."""
+    deployment: Annotated[str, Field(min_length=1)] | None = None
+    """Its name in Azure OpenAI, if that is another one."""
+    endpoint: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    """Of its resource, if that is not the one of AZURE_OPENAI_ENDPOINT."""
+    resource_id: Annotated[str, Field(pattern=RESOURCE_ID)] | None = None
+    """The id of that resource, whose metrics are read and whose alerts count."""
+    monitor_endpoint: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    """Azure Monitor's metrics in its region, if that is not the one of AZURE_MONITOR_ENDPOINT."""
+    api_version: Annotated[str, Field(pattern=r"^(v1|[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?)$")] | (
+        None
+    ) = None
+    """`v1`, or a dated version; without it, AZURE_OPENAI_API_VERSION counts."""
+    api_key_setting: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    """The name of the app setting that holds the key of that resource; without one, the app's Entra
+    identity is used."""
+
+    @model_validator(mode="after")
+    def _is_placed(self) -> Self:
+        if self.endpoint is None:
+            for name in ("resource_id", "monitor_endpoint", "api_key_setting"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"{name} belongs to an endpoint, which is missing")
+        return self
+
+
+class Deployment(Placed):
+    """One PTU deployment, as in the setting DEPLOYMENTS."""
+
     model: str
     """Its model, a name of the sizing table (or of MODELS)."""
     ptus: Annotated[int, Field(gt=0)]
     spillover: Annotated[str, Field(min_length=1)] | None = None
     """Where requests may go that would miss their deadline: a name of SPILLOVER_DEPLOYMENTS."""
 
+    @model_validator(mode="after")
+    def _has_metrics(self) -> Self:
+        if self.endpoint is not None and self.resource_id is None:
+            raise ValueError("resource_id is missing: without it, no metric of it can be read")
+        return self
 
-class SpilloverDeployment(BaseModel):
-    """One pay-as-you-go deployment of the same resource, as in SPILLOVER_DEPLOYMENTS."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    name: Annotated[str, Field(min_length=1)]
+class SpilloverDeployment(Placed):
+    """One pay-as-you-go deployment, as in SPILLOVER_DEPLOYMENTS."""
+
     model: Annotated[str, Field(min_length=1)]
     tpm: Annotated[int, Field(gt=0)]
     """Tokens per minute that the queue may use, at most the deployment's own limit."""
@@ -83,6 +121,64 @@ class DeploymentSettings(SettingsGroup):
         if len(set(names)) != len(names):
             raise Misfit("DEPLOYMENTS names a deployment twice", "DEPLOYMENTS")
         self._check_spillover()
+        for one in (*self.deployments, *self.spillover_deployments):
+            if one.api_key_setting is not None:
+                self._key(one.api_key_setting)
+
+    def backends(self, default: Resource) -> tuple[Backend, ...]:
+        """Every deployment of both settings; `default` is the resource of those that name none."""
+        provisioned = (
+            Backend(
+                name=one.name,
+                deployment=one.deployment or one.name,
+                resource=self._resource(one, default),
+                kind=BackendKind.PROVISIONED,
+                model=one.model,
+                sizing=self.sizing[one.model],
+                ptus=one.ptus,
+                spillover=one.spillover,
+            )
+            for one in self.deployments
+        )
+        pay_as_you_go = (
+            Backend(
+                name=one.name,
+                deployment=one.deployment or one.name,
+                resource=self._resource(one, default),
+                kind=BackendKind.PAY_AS_YOU_GO,
+                model=one.model,
+                sizing=TOKENS,
+                tokens_per_minute=one.tpm,
+                requests_per_minute=one.rpm,
+            )
+            for one in self.spillover_deployments
+        )
+        return (*provisioned, *pay_as_you_go)
+
+    def _resource(self, one: Placed, default: Resource) -> Resource:
+        version = one.api_version or default.api_version
+        if one.endpoint is None:
+            return replace(default, api_version=version)
+        return Resource(
+            endpoint=one.endpoint,
+            api_version=version,
+            api_key=None if one.api_key_setting is None else self._key(one.api_key_setting),
+            resource_id=one.resource_id,
+            monitor_endpoint=one.monitor_endpoint or default.monitor_endpoint,
+        )
+
+    @staticmethod
+    def _key(setting: str) -> str:
+        key = os.environ.get(setting, "")
+        if not key:
+            raise Misfit(
+                f"{setting} is missing; api_key_setting in DEPLOYMENTS or SPILLOVER_DEPLOYMENTS "
+                "names it, and it should be the key of that resource",
+                setting,
+            )
+        if is_unresolved_reference(key):
+            raise Misfit(f"{setting} is malformed: {UNRESOLVED}", setting)
+        return key
 
     def _check_spillover(self) -> None:
         both = ("DEPLOYMENTS", "SPILLOVER_DEPLOYMENTS")

@@ -15,6 +15,11 @@ _REFERENCE = re.compile(r"(?i)@Microsoft\.(KeyVault|AppConfiguration)\(")
 """How App Service writes a reference. One that it cannot resolve reaches the app as this text
 (learn, "Use Key Vault references as app settings"), which anybody can guess."""
 
+UNRESOLVED = (
+    "it is a reference that App Service could not resolve: the app's identity needs the right to "
+    "read what it names, and a restart"
+)
+
 
 class SettingsGroup(BaseSettings):
     """Settings that belong together, read from the environment. Units are in the names; `examples`
@@ -27,17 +32,18 @@ class SettingsGroup(BaseSettings):
     @field_validator("*", mode="before")
     @classmethod
     def _resolved(cls, value: Any, info: ValidationInfo) -> Any:
-        if isinstance(value, str) and _REFERENCE.search(value) and not cls._ignores(info):
-            raise ValueError(
-                "it is a reference that App Service could not resolve: the app's identity needs "
-                "the right to read what it names, and a restart"
-            )
+        if isinstance(value, str) and is_unresolved_reference(value) and not cls._ignores(info):
+            raise ValueError(UNRESOLVED)
         return value
 
     @classmethod
     def _ignores(cls, info: ValidationInfo) -> bool:
         """Whether a setting is not looked at, because another one stands in its place."""
         return False
+
+
+def is_unresolved_reference(value: str) -> bool:
+    return _REFERENCE.search(value) is not None
 
 
 def from_json(value: Any) -> Any:

@@ -5,9 +5,12 @@ Field aliases are the names of the app settings.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Self
 
 from pydantic import ValidationError, model_validator
+
+from ptu_optimizer.backends.backend import Backend, BackendKind, Resource
 
 from .admission import AdmissionSettings
 from .alerts import AlertSettings
@@ -28,6 +31,30 @@ class Settings(
 ):
     """Every group in one, as pydantic collects them: the last one is read first."""
 
+    @cached_property
+    def all_backends(self) -> tuple[Backend, ...]:
+        """Every deployment that the app may call."""
+        key = self.azure_openai_api_key
+        return self.backends(
+            Resource(
+                endpoint=self.azure_openai_endpoint,
+                api_version=self.azure_openai_api_version,
+                api_key=None if key is None else key.get_secret_value(),
+                resource_id=self.azure_openai_resource_id,
+                monitor_endpoint=self.azure_monitor_endpoint,
+            )
+        )
+
+    @property
+    def provisioned(self) -> tuple[Backend, ...]:
+        """Those of DEPLOYMENTS, in its order."""
+        return tuple(b for b in self.all_backends if b.kind is BackendKind.PROVISIONED)
+
+    @property
+    def pay_as_you_go(self) -> tuple[Backend, ...]:
+        """Those of SPILLOVER_DEPLOYMENTS, in its order."""
+        return tuple(b for b in self.all_backends if b.kind is BackendKind.PAY_AS_YOU_GO)
+
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         for one, other in (
@@ -42,8 +69,24 @@ class Settings(
         self.check_admission()
         self.check_queue()
         self.check_deployments()
+        self._check_places()
         self.check_alerts()
         return self
+
+    def _check_places(self) -> None:
+        """Two names for one deployment would each believe to have it alone. Raises Misfit."""
+        seen: dict[tuple[str, str], str] = {}
+        for backend in self.all_backends:
+            place = (backend.resource.endpoint.rstrip("/").lower(), backend.deployment.lower())
+            other = seen.setdefault(place, backend.name)
+            if other != backend.name:
+                raise Misfit(
+                    f"{other} and {backend.name} are one deployment, {backend.deployment} of "
+                    f"{backend.resource.endpoint}: give it one name in DEPLOYMENTS and "
+                    "SPILLOVER_DEPLOYMENTS",
+                    "DEPLOYMENTS",
+                    "SPILLOVER_DEPLOYMENTS",
+                )
 
 
 def load_settings() -> Settings:

@@ -14,11 +14,11 @@ from ptu_optimizer.admission.gated_deployment import GatedDeployment
 from ptu_optimizer.admission.permits import Permit
 from ptu_optimizer.admission.wait_limits import WaitLimits
 from ptu_optimizer.backends.tokens import TokenEstimator
-from ptu_optimizer.capacity.control.pay_as_you_go import TOKENS, PayAsYouGo
+from ptu_optimizer.capacity.control.pay_as_you_go import PayAsYouGo
 from ptu_optimizer.capacity.control.verdict import Admit, Verdict
 from ptu_optimizer.capacity.signals.reading import Reading, ReadingKind
 from ptu_optimizer.capacity.signals.signal import Signal
-from ptu_optimizer.capacity.work import Model
+from ptu_optimizer.capacity.work import TOKENS, Model
 from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.model_calls import (
     CallResult,

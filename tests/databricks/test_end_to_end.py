@@ -52,6 +52,13 @@ async def system(storage: str) -> AsyncIterator[Bench]:
         yield made
 
 
+@pytest.fixture
+async def patient(storage: str) -> AsyncIterator[Bench]:
+    """A system whose calls may take as long as a slow machine needs to look at them."""
+    async with bench(storage, CALL_LIMIT_SECONDS="120") as made:
+        yield made
+
+
 @asynccontextmanager
 async def consuming(system: Bench, **options: Any) -> AsyncIterator[asyncio.Event]:
     """The consumer in this process; what is yielded stops it."""
@@ -190,12 +197,12 @@ async def test_a_batch_whose_records_cannot_be_written_comes_again_and_pays_noth
     assert len(await records(system, "groups", POSITIONS_BUCKET)) == 1
 
 
-async def test_a_stop_waits_for_calls_under_way_and_checkpoints_them(system: Bench) -> None:
+async def test_a_stop_waits_for_calls_under_way_and_checkpoints_them(patient: Bench) -> None:
     held = asyncio.Event()
-    system.ptu.simulation.faults.add(Fault(count=1, held=held))
-    producer = system.worker()
+    patient.ptu.simulation.faults.add(Fault(count=1, held=held))
+    producer = patient.worker()
     ids = await submit(producer, 1)
-    async with consuming(system) as stopping:
+    async with consuming(patient) as stopping:
 
         async def under_way() -> bool:
             return await state_of(producer, ids[0]) == "dispatching"
@@ -204,25 +211,25 @@ async def test_a_stop_waits_for_calls_under_way_and_checkpoints_them(system: Ben
         stopping.set()
         answer_after_the_stop(held)
     assert await state_of(producer, ids[0]) == "succeeded"
-    assert await checkpoints(system) == {REQUESTS: 0}
-    assert system.paid == (1, 0)
+    assert await checkpoints(patient) == {REQUESTS: 0}
+    assert patient.paid == (1, 0)
 
 
-async def test_a_stop_waits_for_calls_that_outlived_their_batch(system: Bench) -> None:
+async def test_a_stop_waits_for_calls_that_outlived_their_batch(patient: Bench) -> None:
     held = asyncio.Event()
     # the first call is a probe, before which nothing else is sent
-    system.ptu.simulation.faults.add(Fault(count=1, delay_seconds=0.1))
-    system.ptu.simulation.faults.add(Fault(count=1, held=held))
-    producer = system.worker()
+    patient.ptu.simulation.faults.add(Fault(count=1, delay_seconds=0.1))
+    patient.ptu.simulation.faults.add(Fault(count=1, held=held))
+    producer = patient.worker()
     ids = await submit(producer, FULL_BATCH_EVENTS)
-    async with consuming(system) as stopping:
-        await checkpointed(system, REQUESTS, FULL_BATCH_EVENTS - 1)
+    async with consuming(patient) as stopping:
+        await checkpointed(patient, REQUESTS, FULL_BATCH_EVENTS - 1)
         states = [await state_of(producer, request_id) for request_id in ids]
         assert "dispatching" in states
         stopping.set()
         answer_after_the_stop(held)
     assert {await state_of(producer, request_id) for request_id in ids} == {"succeeded"}
-    assert system.paid == (FULL_BATCH_EVENTS, 0)
+    assert patient.paid == (FULL_BATCH_EVENTS, 0)
 
 
 async def test_a_batch_that_outlasts_the_grace_is_left_for_the_next_consumer(
@@ -344,7 +351,7 @@ async def test_the_pod_is_healthy_while_it_reads_and_drains_its_calls_on_sigterm
     (container_spec,) = dispatch["spec"]["template"]["spec"]["containers"]
     port = free_port()
     arguments = [*container_spec["args"], "--health-port", str(port)]
-    async with bench(storage, hubs=hubs) as system:
+    async with bench(storage, hubs=hubs, CALL_LIMIT_SECONDS="120") as system:
         held = asyncio.Event()
         system.ptu.simulation.faults.add(Fault(count=1, held=held))
         producer = system.worker()

@@ -11,6 +11,7 @@ import pytest
 
 from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
 from ptu_optimizer.capacity.signals.alert import Alert, brake
+from ptu_optimizer.capacity.signals.azure_deployment import AzureDeployment
 from ptu_optimizer.errors import AppError
 from ptu_optimizer.feeds.alerts import KEPT_SECONDS, MAX_BODY_BYTES, MAX_SWAPS, Alerts
 from ptu_optimizer.ports.documents import JsonObject
@@ -39,8 +40,10 @@ class Webhook:
         self.store = store
         self._alerts = Alerts(
             store=store,
-            deployments=["ptu-1", "ptu-2"],
-            resource_id=RESOURCE,
+            deployments=[
+                AzureDeployment(backend=name, deployment=name, resource_id=RESOURCE)
+                for name in ("ptu-1", "ptu-2")
+            ],
             expiry_seconds=EXPIRY_SECONDS,
             clock=VirtualClock(),
         )

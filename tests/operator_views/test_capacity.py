@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
+from ptu_optimizer.backends.backend import BackendKind
 from ptu_optimizer.capacity.control.controller import Controller
 from ptu_optimizer.capacity.control.verdict import Admit, Verdict, Wait
 from ptu_optimizer.capacity.estimate.belief import Belief, Provenance
@@ -27,12 +28,11 @@ from ptu_optimizer.operator_views.capacity import (
     SIGNALS,
     TOLD,
     CapacityView,
-    Provisioned,
-    SpilloverTarget,
 )
 from ptu_optimizer.operator_views.what_would_change import Terms
 from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.hubs import HUBS, REQUESTS, REQUESTS_LATER, REQUESTS_SOON
+from tests.support.backends import backend
 from tests.support.controllers import RATE, level_controller
 from tests.support.stores import FakeCapacity
 
@@ -155,16 +155,12 @@ def view_of(store: FakeCapacity) -> CapacityView:
 
     return CapacityView(
         store=store,
-        deployments=[
-            Provisioned(
-                name=name, model="gpt-4.1", ptus=50, work_per_second=2_500.0, spillover=spillover
-            )
-            for name, spillover in (("ptu", "payg"), ("alert", None))
-        ],
-        targets=[
-            SpilloverTarget(
-                name="payg", model="gpt-4.1", tokens_per_minute=100_000, requests_per_minute=None
-            )
+        backends=[
+            *(
+                backend(name, ptus=50, spillover=spillover)
+                for name, spillover in (("ptu", "payg"), ("alert", None))
+            ),
+            backend("payg", kind=BackendKind.PAY_AS_YOU_GO, tokens_per_minute=100_000),
         ],
         fresh_controller=fresh_controller,
         terms=TERMS,

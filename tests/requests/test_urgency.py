@@ -9,8 +9,9 @@ import pytest
 from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
 from ptu_optimizer.admission.gate import Gate
 from ptu_optimizer.admission.gated_deployment import GatedDeployment
-from ptu_optimizer.capacity.control.pay_as_you_go import TOKENS, PayAsYouGo
+from ptu_optimizer.capacity.control.pay_as_you_go import PayAsYouGo
 from ptu_optimizer.capacity.signals.reading import Reading, ReadingKind
+from ptu_optimizer.capacity.work import TOKENS
 from ptu_optimizer.ports.hubs import REQUESTS, REQUESTS_LATER, REQUESTS_SOON
 from ptu_optimizer.requests.dispatch.route import Route, route_of
 from ptu_optimizer.requests.envelope import RequestEvent

@@ -266,6 +266,98 @@ def test_a_spillover_that_cannot_work_is_told(changes: dict[str, str], says: str
     assert says in complaint(**changes)
 
 
+# --- several resources ----------------------------------------------------------------------------
+
+EAST: dict[str, object] = {
+    "name": "east",
+    "deployment": "gpt-4.1",
+    "model": "gpt-4.1",
+    "ptus": 50,
+    "endpoint": "https://east.openai.azure.com",
+    "resource_id": "/subscriptions/S/resourceGroups/RG/providers/M.C/accounts/east",
+}
+WEST: dict[str, object] = {"name": "gpt-4.1", "model": "gpt-4.1", "ptus": 5}
+
+
+def placed(**changes: object) -> str:
+    """DEPLOYMENTS with one of the usual resource and one elsewhere; None takes a field away."""
+    east = {name: value for name, value in (EAST | changes).items() if value is not None}
+    return json.dumps([WEST, east])
+
+
+def test_a_deployment_is_of_the_usual_resource_unless_it_says_otherwise() -> None:
+    settings = load(
+        DEPLOYMENTS=placed(api_version="v1", monitor_endpoint="https://eastus.metrics"),
+        AZURE_OPENAI_API_KEY="the usual key",
+    )
+    west, east = settings.provisioned
+    assert (west.name, west.deployment) == ("gpt-4.1", "gpt-4.1")
+    assert west.resource.endpoint == NEEDED["AZURE_OPENAI_ENDPOINT"]
+    assert west.resource.resource_id == NEEDED["AZURE_OPENAI_RESOURCE_ID"]
+    assert west.resource.api_key == "the usual key"
+    assert (east.name, east.deployment) == ("east", "gpt-4.1")
+    assert east.resource.endpoint == EAST["endpoint"]
+    assert east.resource.api_key is None, "the usual key does not open another resource"
+    assert east.resource.api_version == "v1"
+    assert east.resource.monitor_endpoint == "https://eastus.metrics"
+
+
+def test_without_a_region_of_its_own_a_resource_is_read_in_the_usual_one() -> None:
+    _, east = load(DEPLOYMENTS=placed()).provisioned
+    assert east.resource.monitor_endpoint == NEEDED["AZURE_MONITOR_ENDPOINT"]
+
+
+def test_the_key_of_a_resource_has_a_setting_of_its_own() -> None:
+    _, east = load(DEPLOYMENTS=placed(api_key_setting="EAST_KEY"), EAST_KEY="its key").provisioned
+    assert east.resource.api_key == "its key"
+    assert "its key" not in repr(east)
+
+
+def test_spillover_may_lead_to_another_resource() -> None:
+    target = {"name": "payg", "model": "gpt-4.1", "tpm": 1_000, "endpoint": "https://payg"}
+    settings = load(
+        DEPLOYMENTS=json.dumps([WEST | {"spillover": "payg"}]),
+        SPILLOVER_DEPLOYMENTS=json.dumps([target]),
+    )
+    (payg,) = settings.pay_as_you_go
+    assert payg.resource.endpoint == "https://payg"
+    assert payg.resource.resource_id is None, "nothing of it is monitored"
+
+
+@pytest.mark.parametrize(
+    ("changes", "environment", "says"),
+    [
+        pytest.param(
+            {"resource_id": None}, {}, "resource_id is missing", id="no metrics without its id"
+        ),
+        pytest.param(
+            {"endpoint": None}, {}, "resource_id belongs to an endpoint", id="an id of no endpoint"
+        ),
+        pytest.param({"endpoint": "east"}, {}, "DEPLOYMENTS.1.endpoint", id="no URL"),
+        pytest.param({"api_version": "latest"}, {}, "api_version", id="no version"),
+        pytest.param(
+            {"api_key_setting": "EAST_KEY"}, {}, "EAST_KEY is missing", id="its key is not there"
+        ),
+        pytest.param(
+            {"api_key_setting": "EAST_KEY"},
+            {"EAST_KEY": "@Microsoft.KeyVault(SecretUri=https://v/secrets/k)"},
+            "EAST_KEY is malformed: it is a reference",
+            id="a reference that was not resolved",
+        ),
+        pytest.param(
+            {"endpoint": NEEDED["AZURE_OPENAI_ENDPOINT"] + "/", "deployment": "GPT-4.1"},
+            {},
+            "gpt-4.1 and east are one deployment",
+            id="one deployment under two names",
+        ),
+    ],
+)
+def test_a_place_that_cannot_work_is_told(
+    changes: dict[str, object], environment: dict[str, str], says: str
+) -> None:
+    assert says in complaint(DEPLOYMENTS=placed(**changes), **environment)
+
+
 def test_a_deployment_named_twice_is_refused() -> None:
     twice = (
         '[{"name": "a", "model": "gpt-4.1", "ptus": 5}, {"name": "a", "model": "o3", "ptus": 5}]'

@@ -51,7 +51,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "admission": COMMON | PORTS | CAPACITY | {"backends"},
     "backends": COMMON | PORTS | {"capacity"},
     "feeds": COMMON | PORTS | {"access"},
-    "operator_views": COMMON | PORTS | CAPACITY | {"coordination", "requests.id_keys"},
+    "operator_views": COMMON | PORTS | CAPACITY | {"coordination", "backends", "requests.id_keys"},
     "access": COMMON,
     "ports": frozenset({"capacity.signals"}),
     # what a deployment has left; pure
@@ -61,8 +61,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "capacity.estimate": frozenset({"capacity", "capacity.signals", "capacity.calibration"}),
     "capacity.control": CAPACITY - {"capacity.control"},
     # what builds and hands in
-    "adapters": COMMON | PORTS | {"access", "requests.ids"},
-    "settings": COMMON | {"capacity"},
+    "adapters": COMMON | PORTS | {"access", "backends", "requests.ids"},
+    "settings": COMMON | {"capacity", "backends"},
     "services": COMMON | PORTS | {"adapters", "access", "backends"},
     "composition": COMMON
     | PORTS

@@ -138,10 +138,20 @@ def problems(settings: Mapping[str, str], *, known_models: frozenset[str]) -> li
     wrong = {name: RULES[name](value) for name, value in values.items()}
     found += [f"{name} {what}" for name, what in wrong.items() if what]
     good = {**DEFAULTS, **{name: values[name] for name, what in wrong.items() if not what}}
-    return found + _do_not_fit(good, known_models=known_models)
+    return found + _do_not_fit(good, settings, known_models=known_models)
 
 
-def _do_not_fit(values: Mapping[str, str], *, known_models: frozenset[str]) -> list[str]:
+def _key_settings(values: Mapping[str, str]) -> list[str]:
+    entries = [
+        *parsed(values["DEPLOYMENTS"]),
+        *parsed(values.get("SPILLOVER_DEPLOYMENTS", "[]")),
+    ]
+    return [one["api_key_setting"] for one in entries if one.get("api_key_setting")]
+
+
+def _do_not_fit(
+    values: Mapping[str, str], settings: Mapping[str, str], *, known_models: frozenset[str]
+) -> list[str]:
     found = []
     if float(values["LOWER_LIMIT"]) >= float(values["UPPER_LIMIT"]):
         found.append("LOWER_LIMIT must be below UPPER_LIMIT")
@@ -154,6 +164,12 @@ def _do_not_fit(values: Mapping[str, str], *, known_models: frozenset[str]) -> l
             if name not in values
         ]
     if "DEPLOYMENTS" in values:
+        found += [
+            f"{setting} is missing, which an api_key_setting of DEPLOYMENTS or "
+            "SPILLOVER_DEPLOYMENTS names"
+            for setting in _key_settings(values)
+            if not settings.get(setting)
+        ]
         found += fit(
             parsed(values["DEPLOYMENTS"]),
             parsed(values.get("SPILLOVER_DEPLOYMENTS", "[]")),
@@ -180,6 +196,15 @@ def fit(
     ]
     found += [f"{mine} names {name} twice" for name in _twice(ptus)]
     found += [f"{theirs} names {name} twice" for name in _twice(spillover)]
+    places: dict[tuple[str, str], str] = {}
+    for one in [*ptus, *spillover]:
+        place = (
+            (one.get("endpoint") or "").rstrip("/").lower(),
+            (one.get("deployment") or one["name"]).lower(),
+        )
+        other = places.setdefault(place, one["name"])
+        if other != one["name"]:
+            found.append(f"{mine} and {theirs} have one deployment as {other} and {one['name']}")
     targets = {one["name"]: one for one in spillover}
     for one in ptus:
         if one["name"] in targets:

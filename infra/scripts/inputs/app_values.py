@@ -125,6 +125,16 @@ def _name(value: Any) -> str:
     return "" if isinstance(value, str) and value else "must be a name"
 
 
+def _matches(pattern: str, otherwise: str) -> Check:
+    """A text of some form; `$` is the end, not a line's."""
+
+    def check(value: Any) -> str:
+        good = isinstance(value, str) and re.search(pattern.replace("$", r"\Z"), value)
+        return "" if good else otherwise
+
+    return check
+
+
 def _any_text(value: Any) -> str:
     return "" if isinstance(value, str) else "must be a text"
 
@@ -147,15 +157,44 @@ def _listed(text: str, entry: Callable[[Any, str], str], *, least: int) -> str:
     return next((one for one in wrong if one), "")
 
 
+PLACE: Mapping[str, Check] = {
+    "deployment": _name,
+    "endpoint": _matches(r"^https?://", "must be a URL"),
+    "resource_id": _matches(
+        r"(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/", "must be a resource id"
+    ),
+    "monitor_endpoint": _matches(r"^https?://", "must be a URL"),
+    "api_version": _matches(
+        r"^(v1|[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?)$", "must be v1 or a dated version"
+    ),
+    "api_key_setting": _matches(r"^[A-Za-z_][A-Za-z0-9_]*$", "must be the name of a setting"),
+}
+"""What a deployment of another resource says of its place."""
+
+
+def _placed(value: Any, what: str, *, needs_metrics: bool) -> str:
+    """Parts that only make sense together, as the app has it."""
+    if value.get("endpoint") is None:
+        for key in ("resource_id", "monitor_endpoint", "api_key_setting"):
+            if value.get(key) is not None:
+                return f"{what} has {key}, which belongs to an endpoint"
+    elif needs_metrics and value.get("resource_id") is None:
+        return f"{what} has an endpoint and no resource_id, so no metric of it can be read"
+    return ""
+
+
 def deployments(text: str) -> str:
     """DEPLOYMENTS alone."""
     return _listed(
         text,
-        lambda value, what: _object(
-            value,
-            what,
-            required={"name": _name, "model": _any_text, "ptus": COUNT.wrong},
-            optional={"spillover": _name},
+        lambda value, what: (
+            _object(
+                value,
+                what,
+                required={"name": _name, "model": _any_text, "ptus": COUNT.wrong},
+                optional={"spillover": _name, **PLACE},
+            )
+            or _placed(value, what, needs_metrics=True)
         ),
         least=1,
     )
@@ -165,11 +204,14 @@ def spillover_deployments(text: str) -> str:
     """SPILLOVER_DEPLOYMENTS alone."""
     return _listed(
         text,
-        lambda value, what: _object(
-            value,
-            what,
-            required={"name": _name, "model": _name, "tpm": COUNT.wrong},
-            optional={"rpm": COUNT.wrong, "stands_in_for": _names},
+        lambda value, what: (
+            _object(
+                value,
+                what,
+                required={"name": _name, "model": _name, "tpm": COUNT.wrong},
+                optional={"rpm": COUNT.wrong, "stands_in_for": _names, **PLACE},
+            )
+            or _placed(value, what, needs_metrics=False)
         ),
         least=0,
     )

@@ -53,6 +53,7 @@ class LevelController:
         *,
         deployment: str,
         source: str,
+        learned_of: str = "",
         work_per_second: float,
         observer: LevelObserver,
         limits: dict[str, SlowDownLimits],
@@ -61,6 +62,7 @@ class LevelController:
         """`limits` by priority. `source` names this process."""
         self._deployment = deployment
         self._source = source
+        self._of = learned_of
         self._rate = work_per_second
         self._observer = observer
         self._limits = limits
@@ -276,7 +278,7 @@ class LevelController:
 
     def _succeed(self, learned: Learned, now: float) -> None:
         """Go on from what the process knew that sent before us."""
-        if learned.source == self._source:
+        if learned.source == self._source or (learned.learned_of or self._of) != self._of:
             return
         self._used_share = min(1.0, learned.used_share)
         self._observer.succeed(learned, now)
@@ -307,6 +309,7 @@ class LevelController:
         observer = self._observer
         return Learned(
             deployment=self._deployment,
+            learned_of=self._of,
             source=self._source,
             at=now,
             drain=observer.drain,

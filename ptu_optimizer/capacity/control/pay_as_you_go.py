@@ -14,13 +14,9 @@ from ptu_optimizer.capacity.estimate.belief import Belief
 from ptu_optimizer.capacity.signals.learned import Learned
 from ptu_optimizer.capacity.signals.reading import Reading, ReadingKind
 from ptu_optimizer.capacity.signals.signal import Signal
-from ptu_optimizer.capacity.work import Model
 
 from .controller import Controller
 from .verdict import Admit, Verdict, Wait
-
-TOKENS = Model(input_tpm_per_ptu=1, output_ratio=1)
-"""What a call costs here: tokens, whichever kind they are."""
 
 FULL_FROM = 0.9
 """Of the minute's tokens, by the deployment's own word: the rest is left to what others have on

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from .alert import Alert
 from .alert_schema import CommonAlert, Criterion
+from .azure_deployment import AzureDeployment
 
 UTILIZATION = frozenset(
     {
@@ -38,33 +39,37 @@ class Ignored:
 
 
 def concern(
-    said: CommonAlert, *, deployments: Sequence[str], resource_id: str
+    said: CommonAlert, *, deployments: Sequence[AzureDeployment]
 ) -> dict[str, Criterion] | Ignored:
-    """By deployment, the criterion that says most of it. `deployments` are the names of ours,
-    `resource_id` is the resource that has them."""
-    if _as_compared(resource_id) not in map(_as_compared, said.essentials.alert_target_ids):
-        return Ignored("it is about another resource than AZURE_OPENAI_RESOURCE_ID")
+    """By backend, the criterion that says most of it. `deployments` are ours."""
+    ours = [one for one in deployments if any(map(one.is_in, said.essentials.alert_target_ids))]
+    if not ours:
+        return Ignored(
+            "it is about another resource than AZURE_OPENAI_RESOURCE_ID and those that "
+            "DEPLOYMENTS names"
+        )
     if not said.criteria:
         if said.resolved:
             # whichever its firing was about: where there was none, this brakes nothing
-            return dict.fromkeys(deployments, Criterion())
+            return {one.backend: Criterion() for one in ours}
         return Ignored("it names no metric")
     named = {name for one in said.criteria for name in _named(one)}
-    about = [name for name in deployments if not named or name.lower() in named]
+    about = [one for one in ours if not named or one.deployment.lower() in named]
     if not about:
         return Ignored("it is about a deployment that is not in DEPLOYMENTS")
     high = [one for one in said.criteria if not _is_low(one, resolved=said.resolved)]
     if not high:
         return Ignored("it fires when its metric is low, which is no reason to brake")
     criteria = {}
-    for name in about:
+    for ours_named in about:
+        name = ours_named.deployment.lower()
         fitting = [
             one
             for one in high
-            if name.lower() in _named(one) or (not _named(one) and (named or _tells_how_full(one)))
+            if name in _named(one) or (not _named(one) and (named or _tells_how_full(one)))
         ]
         if fitting:
-            criteria[name] = min(fitting, key=_less_telling)
+            criteria[ours_named.backend] = min(fitting, key=_less_telling)
     if not criteria:
         return Ignored("its metric does not tell how full a deployment is")
     return criteria
@@ -102,11 +107,6 @@ def alert_on(
 
 
 # --- resources, deployments -----------------------------------------------------------------------
-
-
-def _as_compared(resource_id: str) -> str:
-    """Azure Monitor writes resource ids in lower case, people do not."""
-    return resource_id.strip().rstrip("/").lower()
 
 
 def _named(criterion: Criterion) -> set[str]:

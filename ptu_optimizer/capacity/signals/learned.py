@@ -45,6 +45,9 @@ class Learned:
     """How the others' load varies, from usage events: `others.Spread.evidence`."""
     others_refused_at: float = 0.0
     """When others were refused last, by usage events or the metric, epoch seconds; 0 if never."""
+    learned_of: str = ""
+    """The deployment, its resource, model and size that this holds for; empty in the records of
+    versions that do not say it."""
     own_refused: tuple[tuple[int, float], ...] = ()
     """How many of all of our calls were answered 429, by minute as in `own_minutes`."""
 

@@ -8,7 +8,7 @@ costs 6 to 9 µs in all, 2 of them in pydantic, which decodes and validates it i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, NamedTuple
@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError, WrapValidat
 
 from ptu_optimizer.capacity.work import DEFAULT_MAX_TOKENS, Model
 
+from .azure_deployment import AzureDeployment
 from .started_calls import StartedCall, StartedCalls
 from .usage import UsageWindow, UsageWindows, window_start
 
@@ -34,6 +35,7 @@ MAX_ID_CHARS = 256
 THROTTLED, FIRST_FAILURE = 429, 400
 
 TOO_OLD = "too old"
+UNKNOWN = "unknown deployment"
 
 Tokens = Annotated[float, Field(ge=0, le=MAX_TOKENS)]
 
@@ -43,6 +45,11 @@ class UsageEvent(BaseModel):
 
     kind: Literal["started", "finished"]
     deployment: str
+    """In Azure OpenAI, or the app's name for it."""
+    backend: str | None = None
+    """The app's name for it, where `deployment` could be several."""
+    resource: str | None = None
+    """The resource of `deployment`: its id, its account's name or its endpoint."""
     at: Annotated[
         Annotated[float, Field(allow_inf_nan=False)] | datetime,
         Field(union_mode="left_to_right"),
@@ -104,8 +111,9 @@ class Tally:
     estimated: int = 0
     """Of these: with the gateway's guess of it."""
     dropped: Counter[str] = field(default_factory=Counter)
-    """By reason: `too old`, `from the future`, `unknown deployment`, or the name of a field that
-    is missing or makes no sense."""
+    """By reason: `too old`, `from the future`, `unknown deployment`, `ambiguous deployment`
+    (several resources have one of this name, and the event says neither `backend` nor `resource`),
+    `unknown backend`, or the name of a field that is missing or makes no sense."""
 
     def add(self, other: Tally) -> None:
         self.taken += other.taken
@@ -137,9 +145,17 @@ class UsageEvents:
     """Makes windows of events. Remembers the calls that have started, to correct each by just what
     its start has added; an event of a call that it does not remember has to say so itself."""
 
-    def __init__(self, models: Mapping[str, Model]) -> None:
-        """`models` by the deployments' names, whose case does not matter to Azure either."""
-        self._deployments = {name.lower(): (name, model) for name, model in models.items()}
+    def __init__(
+        self, models: Mapping[str, Model], *, deployments: Sequence[AzureDeployment] = ()
+    ) -> None:
+        """`models` by the backends' names, whose case does not matter to Azure either;
+        `deployments` says what Azure calls those that it calls otherwise."""
+        self._backends = {name.lower(): (name, model) for name, model in models.items()}
+        self._in_azure = deployments
+        self._by_name: dict[str, set[str]] = {name: {name} for name in self._backends}
+        for one in deployments:
+            names = self._by_name.setdefault(one.deployment.lower(), set())
+            names.add(one.backend.lower())
         self._started = StartedCalls()
         self._starts_know_cache: dict[str, bool] = {}
 
@@ -177,9 +193,9 @@ class UsageEvents:
         self, event: UsageEvent, tally: Tally, *, now: float
     ) -> tuple[str, float, _Change] | str:
         """Deployment, window and change; or why the event is dropped."""
-        known = self._deployments.get(event.deployment.lower())
-        if known is None:
-            return "unknown deployment"
+        known = self._backend_of(event)
+        if isinstance(known, str):
+            return known
         at = event.epoch
         if at > now + MAX_AHEAD_SECONDS:
             return "from the future"
@@ -191,6 +207,22 @@ class UsageEvents:
         else:
             change = self._finish(event, name, model, tally)
         return change if isinstance(change, str) else (name, window_start(at), change)
+
+    def _backend_of(self, event: UsageEvent) -> tuple[str, Model] | str:
+        """Its name and model; or why it cannot be told which one is meant."""
+        if event.backend is not None:
+            return self._backends.get(event.backend.lower(), "unknown backend")
+        if event.resource is not None:
+            meant = [
+                one.backend.lower()
+                for one in self._in_azure
+                if one.is_named(event.deployment) and one.is_in(event.resource)
+            ]
+            return self._backends.get(meant[0], UNKNOWN) if len(meant) == 1 else UNKNOWN
+        names = self._by_name.get(event.deployment.lower(), ())
+        if len(names) > 1:
+            return "ambiguous deployment"
+        return next((self._backends[name] for name in names if name in self._backends), UNKNOWN)
 
     def _start(self, event: UsageEvent, name: str, model: Model, *, now: float) -> _Change | str:
         refused = event.status == THROTTLED

@@ -46,10 +46,14 @@ WORK = 0.05 * RATE
 """A small call: a twentieth of a second of drain."""
 
 
+OURS = "https://west|gpt-4.1|gpt-4.1|50"
+
+
 def controller(*signals: Signal, now: float = NOW) -> LevelController:
     made = LevelController(
         deployment="ptu",
         source=HERE,
+        learned_of=OURS,
         work_per_second=RATE,
         observer=LevelObserver(
             work_per_second=RATE,
@@ -535,6 +539,22 @@ def test_a_successor_goes_on_from_what_was_learned() -> None:
     for name in ("drain", "event_gain", "used_share", "metric_meaning", "header_at_admission"):
         assert getattr(found, name) == getattr(told, name), name
     assert found.own_minutes == told.own_minutes
+
+
+@pytest.mark.parametrize(
+    ("learned_of", "taken"),
+    [
+        pytest.param(OURS, True, id="of this deployment, model and size"),
+        pytest.param("", True, id="by a version that does not say of what"),
+        pytest.param("https://west|gpt-4.1|gpt-4.1|100", False, id="before it was resized"),
+        pytest.param("https://east|gpt-4.1|gpt-4.1|50", False, id="of another resource"),
+    ],
+)
+def test_only_what_was_learned_of_the_same_is_taken_over(learned_of: str, taken: bool) -> None:
+    found = controller(learned(drain=0.8, learned_of=learned_of)).learned(now=NOW)
+    assert found is not None
+    assert found.learned_of == OURS
+    assert (found.drain == 0.8) is taken
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,10 @@ from local.ptu.calls import Refused, Traffic
 from local.ptu.latency import ZERO_LATENCY
 from local.ptu.payg_deployment import PaygDeployment
 from ptu_optimizer.capacity.control.controller import Controller
-from ptu_optimizer.capacity.control.pay_as_you_go import FULL_FROM, TOKENS, PayAsYouGo
+from ptu_optimizer.capacity.control.pay_as_you_go import FULL_FROM, PayAsYouGo
 from ptu_optimizer.capacity.control.verdict import Admit, Wait
 from ptu_optimizer.capacity.signals.reading import Reading, ReadingKind
+from ptu_optimizer.capacity.work import TOKENS
 
 NOW = 1_000.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from ptu_optimizer.capacity.signals.alert import Alert
 from ptu_optimizer.capacity.signals.alert_matching import MAX_TEXT_CHARS, Ignored, alert_on, concern
 from ptu_optimizer.capacity.signals.alert_schema import Criterion, parse_alert
+from ptu_optimizer.capacity.signals.azure_deployment import AzureDeployment
 from tests.support.alerts import (
     EXPIRY_SECONDS,
     FIRED_AT,
@@ -27,11 +29,15 @@ from tests.support.alerts import (
     resolved_alert,
 )
 
-DEPLOYMENTS = ("ptu-1", "PTU-2")
+DEPLOYMENTS = tuple(
+    AzureDeployment(backend=name, deployment=name, resource_id=RESOURCE)
+    for name in ("ptu-1", "PTU-2")
+)
 
 
 def about(content: Json, *, resource_id: str = RESOURCE) -> dict[str, Criterion] | Ignored:
-    return concern(parse_alert(content), deployments=DEPLOYMENTS, resource_id=resource_id)
+    ours = [replace(one, resource_id=resource_id) for one in DEPLOYMENTS]
+    return concern(parse_alert(content), deployments=ours)
 
 
 def named(content: Json) -> list[str]:
@@ -180,7 +186,7 @@ def test_without_a_context_a_firing_says_nothing_and_a_resolution_is_for_all() -
     fired, ended = payload(), resolved()
     fired["data"]["alertContext"] = ended["data"]["alertContext"] = None
     assert "names no metric" in why_ignored(fired)
-    assert named(ended) == list(DEPLOYMENTS), "whichever its firing was about"
+    assert named(ended) == [one.backend for one in DEPLOYMENTS], "whichever its firing was about"
 
 
 def test_the_resource_of_the_settings_may_be_written_in_any_way() -> None:
@@ -226,13 +232,38 @@ def test_the_criterion_that_says_most(criteria: list[Json], metric: str, value: 
     assert (found["ptu-1"].metric_name, found["ptu-1"].metric_value) == (metric, value)
 
 
+# --- several resources ----------------------------------------------------------------------------
+
+OTHER_RESOURCE = RESOURCE.rpartition("/")[0] + "/another-account"
+TWO_RESOURCES = (
+    AzureDeployment(backend="west", deployment="ptu-1", resource_id=RESOURCE),
+    AzureDeployment(backend="east", deployment="ptu-1", resource_id=OTHER_RESOURCE),
+)
+
+
+@pytest.mark.parametrize("backend", ["west", "east"])
+def test_an_alert_is_about_the_deployment_of_its_own_resource(backend: str) -> None:
+    (ours,) = [one for one in TWO_RESOURCES if one.backend == backend]
+    said = parse_alert(payload(alertTargetIDs=[ours.resource_id.upper()]))
+    found = concern(said, deployments=TWO_RESOURCES)
+    assert not isinstance(found, Ignored)
+    assert list(found) == [backend]
+
+
+def test_an_alert_on_both_resources_is_about_both() -> None:
+    said = parse_alert(payload(alertTargetIDs=[RESOURCE, OTHER_RESOURCE]))
+    found = concern(said, deployments=TWO_RESOURCES)
+    assert not isinstance(found, Ignored)
+    assert list(found) == ["west", "east"]
+
+
 # --- what it says ---------------------------------------------------------------------------------
 
 
 def alert(content: Json, *, now: float = NOW) -> Alert:
     """What a payload says of ptu-1."""
     said = parse_alert(content)
-    found = concern(said, deployments=DEPLOYMENTS, resource_id=RESOURCE)
+    found = concern(said, deployments=DEPLOYMENTS)
     assert not isinstance(found, Ignored)
     return alert_on("ptu-1", found["ptu-1"], said=said, now=now, expiry_seconds=EXPIRY_SECONDS)
 

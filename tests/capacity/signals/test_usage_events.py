@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ptu_optimizer.capacity.signals.azure_deployment import AzureDeployment
 from ptu_optimizer.capacity.signals.usage import UsageWindow, UsageWindows
 from ptu_optimizer.capacity.signals.usage_events import (
     MAX_AGE_SECONDS,
@@ -443,3 +444,72 @@ def test_whatever_an_event_says_nothing_is_raised_and_each_is_counted(odd: list[
 def test_whatever_a_message_is_nothing_is_raised(body: bytes) -> None:
     _, tally = aggregate(body)
     assert tally.taken == 0
+
+
+# --- several resources ----------------------------------------------------------------------------
+
+IN_AZURE = (
+    AzureDeployment(
+        backend="west",
+        deployment="gpt-4.1",
+        resource_id="/x/accounts/west-ai",
+        endpoint="https://w",
+    ),
+    AzureDeployment(
+        backend="east",
+        deployment="GPT-4.1",
+        resource_id="/x/accounts/east-ai",
+        endpoint="https://e",
+    ),
+    AzureDeployment(backend="alone", deployment="gpt-mini", resource_id="/x/accounts/west-ai"),
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "backend"),
+    [
+        pytest.param({"deployment": "gpt-4.1", "backend": "EAST"}, "east", id="the app's name"),
+        pytest.param(
+            {"deployment": "GPT-4.1", "resource": "east-ai"}, "east", id="the account's name"
+        ),
+        pytest.param({"deployment": "gpt-4.1", "resource": "https://w/"}, "west", id="endpoint"),
+        pytest.param({"deployment": "gpt-mini"}, "alone", id="a deployment that only one has"),
+        pytest.param({"deployment": "West"}, "west", id="the app's name as the deployment"),
+    ],
+)
+def test_an_event_of_several_resources_finds_its_backend(
+    said: dict[str, str], backend: str
+) -> None:
+    events = UsageEvents(dict.fromkeys(("west", "east", "alone"), MODEL), deployments=IN_AZURE)
+    (usage,), tally = aggregate(started(**said), events=events)
+    assert (usage.deployment, tally.taken) == (backend, 1)
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        pytest.param({"deployment": "gpt-4.1"}, "ambiguous deployment", id="two have it"),
+        pytest.param(
+            {"deployment": "gpt-4.1", "backend": "north"}, "unknown backend", id="no such backend"
+        ),
+        pytest.param(
+            {"deployment": "gpt-4.1", "resource": "north-ai"},
+            "unknown deployment",
+            id="no such resource",
+        ),
+        pytest.param(
+            {"deployment": "gpt-mini", "resource": "east-ai"},
+            "unknown deployment",
+            id="the resource has no such deployment",
+        ),
+        pytest.param(
+            {"deployment": "gpt-4.1", "backend": 7}, "backend", id="a backend that is no text"
+        ),
+    ],
+)
+def test_an_event_that_could_be_of_several_is_put_aside(
+    said: dict[str, object], reason: str
+) -> None:
+    events = UsageEvents(dict.fromkeys(("west", "east", "alone"), MODEL), deployments=IN_AZURE)
+    usages, tally = aggregate(started(**said), events=events)
+    assert (usages, dict(tally.dropped)) == ([], {reason: 1})

@@ -36,6 +36,14 @@ SPILLS = {
     "PTU_DEPLOYMENTS": "a:gpt-4.1:50:b",
     "PTU_SPILLOVER_DEPLOYMENTS": "b:gpt-4.1:100000:600",
 }
+EAST = {
+    "name": "c",
+    "deployment": "a",
+    "model": "gpt-4.1",
+    "ptus": 50,
+    "endpoint": "https://east.openai.azure.com",
+    "resource_id": "/subscriptions/S/resourceGroups/RG/providers/M.C/accounts/east",
+}
 ONE = {"name": "a", "model": "gpt-4.1", "ptus": 50}
 PAYG = {"name": "b", "model": "gpt-4.1", "tpm": 1000}
 
@@ -81,6 +89,23 @@ GOOD: list[Any] = [
         },
         id="another model that stands in",
     ),
+    pytest.param({}, {"DEPLOYMENTS": [ONE, EAST]}, id="another resource"),
+    pytest.param(
+        {}, {"DEPLOYMENTS": [ONE, {**EAST, "api_version": "v1"}]}, id="another resource's version"
+    ),
+    pytest.param(
+        {},
+        {
+            "DEPLOYMENTS": [{**ONE, "spillover": "b"}],
+            "SPILLOVER_DEPLOYMENTS": [{**PAYG, "endpoint": "https://p", "deployment": "a"}],
+        },
+        id="spillover to another resource",
+    ),
+    pytest.param(
+        {},
+        {"DEPLOYMENTS": [{**EAST, "api_key_setting": "EAST_KEY"}], "EAST_KEY": "its key"},
+        id="a key in a setting of its own",
+    ),
     pytest.param({}, {"ALERT_AUTHENTICATION": "platform"}, id="a word of the app's alone"),
     pytest.param({}, {"SWEEP_SCHEDULE": "0 0 * * * *"}, id="a schedule"),
     pytest.param({}, {"REQUEST_ID_KEY": "k" * 16}, id="a key of one's own"),
@@ -88,6 +113,26 @@ GOOD: list[Any] = [
 ]
 BAD: list[Any] = [
     pytest.param({"PTU_DEPLOYMENTS": ""}, {}, id="nothing to fill"),
+    pytest.param(
+        {}, {"DEPLOYMENTS": [{**EAST, "resource_id": None}]}, id="another resource without its id"
+    ),
+    pytest.param(
+        {}, {"DEPLOYMENTS": [{**EAST, "endpoint": "east"}]}, id="an endpoint that is none"
+    ),
+    pytest.param({}, {"DEPLOYMENTS": [{**EAST, "endpoint": None}]}, id="an id of no endpoint"),
+    pytest.param(
+        {}, {"DEPLOYMENTS": [{**EAST, "api_version": "new"}]}, id="a version that is none"
+    ),
+    pytest.param(
+        {},
+        {"DEPLOYMENTS": [ONE, {**ONE, "name": "z", "deployment": "A"}]},
+        id="one under two names",
+    ),
+    pytest.param(
+        {},
+        {"DEPLOYMENTS": [{**EAST, "api_key_setting": "EAST_KEY"}]},
+        id="a key that is not there",
+    ),
     pytest.param({"PTU_DEPLOYMENTS": "a:gpt-4.1"}, {}, id="no size"),
     pytest.param({"PTU_DEPLOYMENTS": "a:gpt-4.1:0"}, {}, id="size 0"),
     pytest.param({"PTU_DEPLOYMENTS": "a:gpt-4.1:-1"}, {}, id="a size below 0"),

@@ -9,7 +9,8 @@ import pytest
 from local.virtual_time import EPOCH, VirtualClock
 from ptu_optimizer.admission.gate import Gate, NotAdmitted
 from ptu_optimizer.admission.gated_deployment import GatedDeployment
-from ptu_optimizer.capacity.control.pay_as_you_go import TOKENS, PayAsYouGo
+from ptu_optimizer.capacity.control.pay_as_you_go import PayAsYouGo
+from ptu_optimizer.capacity.work import TOKENS
 from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.requests.dispatch.attempt import Next, Released
 from ptu_optimizer.requests.dispatch.next_move import (

@@ -15,9 +15,9 @@ from ptu_optimizer.admission.gated_deployment import GatedDeployment
 from ptu_optimizer.backends.tokens import TokenEstimator
 from ptu_optimizer.capacity.control.level_controller import LevelController
 from ptu_optimizer.capacity.control.limits import SlowDownLimits
-from ptu_optimizer.capacity.control.pay_as_you_go import TOKENS, PayAsYouGo
+from ptu_optimizer.capacity.control.pay_as_you_go import PayAsYouGo
 from ptu_optimizer.capacity.estimate.observer import LevelObserver
-from ptu_optimizer.capacity.work import Model
+from ptu_optimizer.capacity.work import TOKENS, Model
 from ptu_optimizer.coordination.exchange import CapacityExchange
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.ports.documents import JsonObject
