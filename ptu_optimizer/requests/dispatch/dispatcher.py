@@ -204,10 +204,19 @@ class Dispatcher:
             await self._handler.handle(request)
         except (OutcomeHasNoPlace, PublishFailed, DependencyUnavailable) as error:
             return error
-        except Exception:
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+                raise
             _log.exception("an event failed unexpectedly", extra={"request": event.request_id})
             self._handler.reschedule(request, Reschedule(slot=event.slot, why="an internal error"))
         return None
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody has cancelled the task that runs. A library that awaits something of its own
+    which was cancelled raises the same exception, and then nobody has."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _give_up(tasks: Iterable[asyncio.Task[Any]]) -> None:

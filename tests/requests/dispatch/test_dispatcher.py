@@ -64,6 +64,22 @@ async def test_an_input_that_cannot_be_read_now_waits_elsewhere_and_holds_nobody
     assert "its input cannot be read now" in report.annotations[0]["why"]
 
 
+@in_virtual_time
+async def test_a_call_that_a_library_cancelled_is_an_error_of_one_request() -> None:
+    """`CancelledError` is no `Exception`: it once went through the whole batch to the trigger."""
+    world = World()
+    world.faults.order("blob cancelled")
+    large, neighbour = world.request(), world.request()
+    large = large.model_copy(update={"body": None, "blob": BlobRange(offset=0, length=10)})
+    report = await world.dispatch(large, neighbour)
+    assert world.kinds(neighbour) == ["attempt", "succeeded"]
+    assert len(report.positions) == 1
+    (copy,) = world.on_hub()
+    assert isinstance(copy, RequestEvent)
+    assert (copy.request_id, copy.slot) == (large.request_id, 1)
+    assert report.annotations[0]["why"] == "an internal error"
+
+
 # --- keys of request ids -------------------------------------------------------------------------
 
 

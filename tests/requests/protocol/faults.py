@@ -16,7 +16,10 @@ RARELY = (0.0, 0.0, 0.01, 0.05, 0.15)
 """Of a run's fault kinds some never strike, some now and then, some most of the time."""
 
 AT_EVERY_STEP = frozenset(
-    ["crash", "read fails", "reads down", "writes down", "hub down", "blob fails"]
+    [
+        *("crash", "read fails", "reads down", "writes down", "hub down"),
+        *("blob fails", "blob cancelled"),
+    ]
 )
 """Kinds that have so many places that a high rate would let nothing through."""
 
@@ -47,6 +50,7 @@ KINDS = (
     "frozen call",
     "busy",
     "blob fails",
+    "blob cancelled",
 )
 """Everything that `strikes` is asked for in this package."""
 

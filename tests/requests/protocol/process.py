@@ -407,6 +407,9 @@ class _Blobs:
         await self._process.step(f"blob {what}")
         if self._process.strikes("blob fails", what):
             raise DependencyUnavailable("Blob storage", "no answer")
+        if self._process.strikes("blob cancelled", what):
+            # as a client does whose own inner task was cancelled; nobody has cancelled ours
+            raise asyncio.CancelledError("a cancelled call within the client")
 
 
 class _Estimator(TokenEstimator):
