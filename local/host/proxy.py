@@ -231,14 +231,13 @@ def _request_headers(scope: Mapping[str, Any]) -> dict[str, str]:
     for name, several in values.items():
         if name in left_out:
             continue
-        joined = (b"; " if name == b"cookie" else b", ").join(several)
+        key, joined = name.decode("ascii"), (b"; " if name == b"cookie" else b", ").join(several)
         try:
-            text = joined.decode("utf-8")
+            headers[key] = joined.decode("utf-8")
         except UnicodeDecodeError:
-            raise ForwardError(400, f"the header {name!r} is not UTF-8") from None
-        if not text.isascii():
-            raise ForwardError(502, f"the header {name!r} is not ASCII; Azure cannot forward it")
-        headers[name.decode("ascii")] = text
+            raise ForwardError(400, f"the header {key} is not UTF-8") from None
+        if not joined.isascii():
+            raise ForwardError(502, f"the header {key} is not ASCII: Azure cannot forward it")
     return headers
 
 
