@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from local.host.keys import Keys
-from local.host.worker_http import Send, respond
+from local.host.proxy import Send, respond
 
 Report = Callable[[], Any]
 

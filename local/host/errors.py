@@ -18,5 +18,16 @@ class WorkerLostError(HostError):
     """The worker process ended (crash, kill, function timeout) while it ran this invocation."""
 
 
+class ForwardError(HostError):
+    """An HTTP request, or its answer, did not come through between caller and worker.
+
+    `status` is the answer for a caller that has none yet.
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
 class DrainingError(HostError):
     """The host is stopping and starts nothing new."""

@@ -40,6 +40,13 @@ SHARED_WORKER = "all"
 """Label of the only worker when not isolating."""
 
 
+BODY_LIMIT_SETTING = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
+"""The app setting that Azure's host has for it."""
+
+BODY_LIMIT_BYTES = 104_857_600
+"""The largest body of a request, unless the app setting says otherwise."""
+
+
 class FunctionsHost:
     """One host: `async with FunctionsHost(options) as host`, then `host.url` and `host.keys`."""
 
@@ -96,12 +103,19 @@ class FunctionsHost:
             routes=routes,
             keys=self.keys,
             invoker=invoker,
+            body_limit=self._settings.number(BODY_LIMIT_SETTING, default=BODY_LIMIT_BYTES),
             admin=Admin(
                 keys=self.keys,
                 reports={"/admin/host/status": self.status, "/admin/functions": self._listing},
             ),
         )
-        self._server = HttpServer(front, self._listening, self._options.grace_seconds)
+        self._server = HttpServer(
+            front,
+            self._listening,
+            proxy_headers=False,
+            timeout_keep_alive=65,
+            timeout_graceful_shutdown=max(1, int(self._options.grace_seconds)),
+        )
         await self._server.begin()
         if self._listeners is not None:
             self._listeners.start()

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
-from weakref import WeakKeyDictionary
 
 from local.host.admin import Admin
 from local.host.bindings import FunctionDefinition, HttpTrigger
-from local.host.errors import WorkerLostError
+from local.host.errors import ForwardError
 from local.host.invoker import Invoker, Worker
 from local.host.keys import KEY_HEADER, KEY_PARAMETER, Keys
+from local.host.protocol import CALL_HEADER, INVOCATION_HEADER
+from local.host.proxy import CALLER_GONE, Exchange, Receive, Send, respond
 from local.host.routes import RouteTable
-from local.host.worker_http import ClientGoneError, Receive, Send, WorkerHttp, respond
 
 log = logging.getLogger("host.http")
 
@@ -31,14 +32,15 @@ class HttpFront:
         keys: Keys,
         invoker: Invoker,
         admin: Admin,
+        body_limit: int,
     ) -> None:
         self._functions = functions
         self._routes = routes
         self._keys = keys
         self._invoker = invoker
         self._admin = admin
-        self._workers: WeakKeyDictionary[Worker, WorkerHttp] = WeakKeyDictionary()
-        self._results: set[asyncio.Task[Any]] = set()
+        self._body_limit = body_limit
+        self._invocations: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """One ASGI request."""
@@ -59,71 +61,50 @@ class HttpFront:
         ):
             await respond(send, 401)
             return
-        await self._invoke(function, parameters, scope, receive, send)
-
-    def close(self) -> None:
-        """Close idle connections to workers."""
-        for channel in self._workers.values():
-            channel.close()
+        exchange = Exchange(scope=scope, receive=receive, send=send, body_limit=self._body_limit)
+        await self._invoke(function, parameters, exchange, send)
 
     async def _invoke(
         self,
         function: FunctionDefinition,
         parameters: dict[str, str],
-        scope: MutableMapping[str, Any],
-        receive: Receive,
+        exchange: Exchange,
         send: Send,
     ) -> None:
         """Forward, and return when the response is out, though outputs may still be written."""
         answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        forwarded = started = False
-
-        async def sending(message: MutableMapping[str, Any]) -> None:
-            nonlocal started
-            started = True
-            await send(message)
 
         async def forward(worker: Worker, invocation_id: str) -> None:
-            nonlocal forwarded
-            channel = self._channel(worker)
-            connection = await channel.connect()
-            forwarded = True
-            header = {
-                "id": invocation_id,
-                "function": function.name,
-                "params": parameters,
-                "scope": _wire_scope(scope),
-            }
+            call = json.dumps({"function": function.name, "params": parameters})
             try:
-                await channel.forward(connection, header, receive, sending)
-            except ClientGoneError:
-                log.info("caller hung up", extra={"invocation": invocation_id})
-            except WorkerLostError as error:
+                await exchange.run(
+                    worker.http, {INVOCATION_HEADER: invocation_id, CALL_HEADER: call}
+                )
+            except Exception as error:
                 answered.set_exception(error)
-                return
-            answered.set_result(None)
+                if not exchange.sent:
+                    raise
+            else:
+                answered.set_result(None)
 
-        async def whole() -> None:
+        async def invocation() -> None:
             outcome = await self._invoker.run_http(function, forward)
-            if not forwarded:
-                answered.set_exception(WorkerLostError(outcome.error))
+            if not exchange.begun:
+                answered.set_exception(ForwardError(503, outcome.error))
 
         # The rest of the invocation (its result, its outputs) outlives this request.
-        task = asyncio.create_task(whole())
-        self._results.add(task)
-        task.add_done_callback(self._results.discard)
+        task = asyncio.create_task(invocation())
+        self._invocations.add(task)
+        task.add_done_callback(self._invocations.discard)
         try:
             await answered
-        except WorkerLostError as error:
-            if started:
+        except ForwardError as error:
+            if error.status == CALLER_GONE:
+                log.info("caller hung up", extra={"function": function.name})
+            elif exchange.answering:
                 raise  # uvicorn cuts the connection, so the caller sees a broken answer
-            await respond(send, 502 if forwarded else 503, str(error).encode())
-
-    def _channel(self, worker: Worker) -> WorkerHttp:
-        channel = self._workers.get(worker)
-        if channel is None:
-            channel = self._workers[worker] = WorkerHttp(worker.http_path)
-        return channel
+            else:
+                await respond(send, error.status, str(error).encode())
 
 
 def _key(scope: Mapping[str, Any]) -> str | None:
@@ -138,19 +119,3 @@ def _key(scope: Mapping[str, Any]) -> str | None:
         (values for name, values in query.items() if name.lower() == KEY_PARAMETER), []
     )
     return found[0] if found else None
-
-
-def _wire_scope(scope: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "http_version": scope["http_version"],
-        "method": scope["method"],
-        "scheme": scope["scheme"],
-        "path": scope["path"],
-        "raw_path": scope["raw_path"].decode("latin-1"),
-        "query_string": scope["query_string"].decode("latin-1"),
-        "headers": [
-            (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
-        ],
-        "client": scope.get("client"),
-        "server": scope.get("server"),
-    }

@@ -1,42 +1,40 @@
-"""uvicorn inside the host's event loop."""
+"""uvicorn inside an event loop that is not its own: the listener's, and each worker's."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 
 import uvicorn
 
-from local.host.http_front import HttpFront
+AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class HttpServer(uvicorn.Server):
-    """uvicorn inside this event loop, without its signal handlers."""
+    """Serves one app on one socket, and leaves signals alone."""
 
-    def __init__(self, front: HttpFront, listening: socket.socket, grace_seconds: float) -> None:
+    def __init__(self, app: AsgiApp, listening: socket.socket, **settings: Any) -> None:
         super().__init__(
             uvicorn.Config(
-                front,
-                http="auto",
+                app,
+                interface="asgi3",
                 ws="none",
                 lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                proxy_headers=False,
-                timeout_keep_alive=65,
-                timeout_graceful_shutdown=max(1, int(grace_seconds)),
+                **settings,
             )
         )
-        self._front = front
         self._listening = listening
         self._serving: asyncio.Task[None] | None = None
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave signals to the host."""
+        """Leave signals to the process."""
         yield
 
     async def begin(self) -> None:
@@ -57,4 +55,3 @@ class HttpServer(uvicorn.Server):
         self.should_exit = self.force_exit = True
         if self._serving is not None:
             await self._serving
-        self._front.close()

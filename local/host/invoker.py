@@ -9,8 +9,9 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
+
+import aiohttp
 
 from local.host.bindings import FunctionDefinition
 from local.host.errors import HostError, WorkerLostError
@@ -49,7 +50,8 @@ class InFlight:
 class Worker(Protocol):
     """A worker process, as far as invocations need it."""
 
-    http_path: Path
+    http: aiohttp.ClientSession
+    """To its HTTP server."""
 
     def expect(self, invocation_id: str) -> asyncio.Future[dict[str, Any]]:
         """The result of an HTTP invocation about to be given to it."""

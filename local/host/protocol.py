@@ -1,9 +1,9 @@
-"""Frames between the listener and a worker: a kind, a JSON header, a binary body.
+"""Frames on the control channel: a kind, a JSON header, a binary body.
 
-Two channels use them. The *control* channel is a socket pair that lives as long as the worker and
-carries invocations and their results, many at a time, by invocation id. The *HTTP* channel is a
-pool of connections to the worker's Unix-domain socket, one request at a time each, so that a slow
-client or a 25 MB body is held back by its own socket and by nothing else.
+The channel is a socket pair between the listener and one worker, and lives as long as the worker.
+It carries what gRPC carries in Azure: the functions of the app, invocations and their results, many
+at a time, by invocation id. HTTP requests do not pass here: the listener forwards them to the
+worker's own HTTP server (`local.host.proxy`), and only their results come this way.
 """
 
 from __future__ import annotations
@@ -18,14 +18,18 @@ import orjson
 
 _PREFIX = struct.Struct(">BII")  # kind, bytes of header, bytes of body
 
-CHUNK_BYTES = 256 * 1024
-"""Largest body frame on the HTTP channel."""
-
 READ_LIMIT = 1024 * 1024
 """Read-ahead of a stream, in bytes."""
 
 MAX_FRAME_BYTES = 256 * 1024 * 1024
 """Above this a length prefix is taken for a broken stream, not for data."""
+
+
+INVOCATION_HEADER = "x-ms-invocation-id"
+"""Tells the worker which invocation an HTTP request belongs to; Azure's host has it too."""
+
+CALL_HEADER = "x-local-host-call"
+"""The function and its route parameters, as JSON. In Azure they come by gRPC."""
 
 
 class Kind(enum.IntEnum):
@@ -36,10 +40,6 @@ class Kind(enum.IntEnum):
     INVOKE = 3  # listener: run a function; body has the trigger data
     RESULT = 4  # worker: an invocation ended, HTTP ones too
     STOP = 5  # listener: finish and exit
-    REQUEST = 16  # listener: an HTTP request begins
-    RESPONSE = 17  # worker: an HTTP response begins
-    BODY = 18  # both: a piece of a body
-    END = 19  # both: the body is complete
 
 
 class Frame(NamedTuple):
@@ -55,21 +55,20 @@ class ProtocolError(Exception):
 
 
 def encode_frame(
-    kind: Kind, header: Mapping[str, Any] | None = None, body: bytes | Iterable[bytes] = b""
+    kind: Kind, header: Mapping[str, Any] | None = None, pieces: Iterable[bytes] = ()
 ) -> bytes:
-    """One frame; several body pieces are joined, and the header says how long each is."""
-    if not isinstance(body, bytes):
-        pieces = list(body)
+    """One frame. Its body is all pieces joined; the header says how long each is."""
+    pieces = list(pieces)
+    if pieces:
         header = {**(header or {}), "sizes": [len(piece) for piece in pieces]}
-        body = b"".join(pieces)
-    head = orjson.dumps(header) if header else b""
+    head, body = orjson.dumps(header) if header else b"", b"".join(pieces)
     return b"".join((_PREFIX.pack(kind, len(head), len(body)), head, body))
 
 
 def split_body(frame: Frame) -> list[bytes]:
     """The pieces that `encode_frame` joined."""
     pieces, position = [], 0
-    for size in frame.header["sizes"]:
+    for size in frame.header.get("sizes", ()):
         pieces.append(frame.body[position : position + size])
         position += size
     return pieces

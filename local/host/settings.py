@@ -33,6 +33,13 @@ class AppSettings:
             raise RefusedError(f"{where}: the app setting {name!r} is missing")
         return value
 
+    def number(self, name: str, *, default: int) -> int:
+        """The value as a whole number; anything else is refused."""
+        text = self.get(name) or str(default)
+        if not text.isdecimal():
+            raise RefusedError(f"the app setting {name} must be a whole number, not {text!r}")
+        return int(text)
+
     def resolve(self, text: str, *, where: str) -> str:
         """`text` with every `%NAME%` replaced by that app setting."""
         return _PLACEHOLDER.sub(lambda match: self.require(match[1], where=where), text)

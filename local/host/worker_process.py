@@ -15,6 +15,7 @@ from typing import Any
 
 from local.host.errors import HostError, RefusedError, WorkerLostError
 from local.host.protocol import READ_LIMIT, Kind, ProtocolError, encode_frame, read_frame
+from local.host.proxy import open_session
 
 log = logging.getLogger("host.worker_process")
 
@@ -46,7 +47,8 @@ class WorkerProcess:
         self._pending: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._ended: asyncio.Task[None] | None = None
         self._loss = "the worker process ended"
-        self.http_path = http_path
+        self._http_path = http_path
+        self.http = open_session(http_path)
         self.functions: list[dict[str, Any]] = []
 
     @classmethod
@@ -176,4 +178,5 @@ class WorkerProcess:
         for future in list(self._pending.values()):
             if not future.done():
                 future.set_exception(WorkerLostError(self._loss))
-        self.http_path.unlink(missing_ok=True)
+        await self.http.close()
+        self._http_path.unlink(missing_ok=True)

@@ -15,14 +15,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from local.host.http_server import AsgiApp, HttpServer
 from local.host.logs import configure_logging
 from local.host.protocol import READ_LIMIT, Kind, encode_frame, read_frame
 from local.host.worker.annotations import http_types
-from local.host.worker.http_server import HttpServer
+from local.host.worker.http_app import http_app
 from local.host.worker.indexing import index_app
 from local.host.worker.invocations import Invocations
 
 log = logging.getLogger("host.worker")
+
+KEEP_ALIVE_SECONDS = 3_600
+"""Longer than the listener keeps an idle connection, so that it never uses one just closed."""
+
+LARGEST_HEAD = 256 * 1024
+"""A request's head. The listener, which has a limit of its own, adds to it."""
 
 ORPHANED = 3
 """Exit code when the listener is gone."""
@@ -75,12 +82,8 @@ async def _serve(app: Path, control: socket.socket, http_path: Path) -> None:
         await writer.drain()
 
     invocations = Invocations(functions, report=report)
-    server = None
     if http_types() is not None:
-        http = HttpServer(invocations)
-        server = await asyncio.start_unix_server(
-            http.serve_connection, str(http_path), limit=READ_LIMIT
-        )
+        await _serve_http(http_app(invocations), http_path)
     reported = [function.reported() for function in functions.values()]
     writer.write(encode_frame(Kind.READY, {"functions": reported}))
     await writer.drain()
@@ -89,12 +92,23 @@ async def _serve(app: Path, control: socket.socket, http_path: Path) -> None:
         task = asyncio.create_task(invocations.run_triggered(frame))
         running.add(task)
         task.add_done_callback(running.discard)
-    if server is not None:
-        server.close()
     if frame is None:
         os._exit(ORPHANED)
     for task in running:
         task.cancel()
+
+
+async def _serve_http(app: AsgiApp, path: Path) -> None:
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening.bind(str(path))
+    await HttpServer(
+        app,
+        listening,
+        date_header=False,  # the listener's server adds it
+        forwarded_allow_ips="*",  # only the listener can open this socket
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        h11_max_incomplete_event_size=LARGEST_HEAD,
+    ).begin()
 
 
 if __name__ == "__main__":

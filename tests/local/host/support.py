@@ -90,6 +90,13 @@ class HostProcess:
             assert time.monotonic() < deadline, "no new worker"
             await asyncio.sleep(0.02)
 
+    async def without(self, worker: str) -> None:
+        """Wait until a worker is gone and no other has taken its place."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while (await self.worker_pids())[worker] is not None:
+            assert time.monotonic() < deadline, "the worker is still there"
+            await asyncio.sleep(0.02)
+
     async def owning(self, function: str, partitions: int) -> None:
         """Wait until it owns that many partitions of the function's hub."""
         deadline = time.monotonic() + DEADLINE_SECONDS
@@ -102,6 +109,13 @@ class HostProcess:
         deadline = time.monotonic() + DEADLINE_SECONDS
         while not (await self.status())["in_flight"]:
             assert time.monotonic() < deadline, "nothing runs"
+            await asyncio.sleep(0.02)
+
+    async def at_rest(self) -> None:
+        """Wait until nothing runs any more."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while (await self.status())["in_flight"]:
+            assert time.monotonic() < deadline, "something still runs"
             await asyncio.sleep(0.02)
 
     def terminate(self) -> None:

@@ -118,26 +118,75 @@ async def test_functions_that_are_not_coroutines_run_in_threads(
         assert (await answer.json())["thread"] != "MainThread"
 
 
-async def test_a_stream_arrives_piece_by_piece(client: aiohttp.ClientSession) -> None:
-    async with client.get("/stream", params={"pieces": "3", "pause": "0.2"}) as answer:
-        arrivals = []
+async def test_each_piece_of_a_stream_arrives_before_the_next_one_is_made(
+    client: aiohttp.ClientSession,
+) -> None:
+    async with client.get("/stream", params={"pieces": "3"}) as answer:
+        pieces = []
         async for piece in answer.content:
-            arrivals.append((piece, time.monotonic()))
-    assert [piece for piece, _ in arrivals] == [b"piece 0\n", b"piece 1\n", b"piece 2\n"]
-    assert arrivals[2][1] - arrivals[0][1] > 0.3
+            pieces.append(piece)
+            # the function waits for this before it makes another one
+            async with client.post("/step") as stepped:
+                assert stepped.status == 204
+    assert pieces == [b"piece 0\n", b"piece 1\n", b"piece 2\n"]
+
+
+async def seen(client: aiohttp.ClientSession, what: str) -> None:
+    """Wait until a function has noted `what`; the host answers other calls meanwhile."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    noted: list[str] = []
+    while what not in noted:
+        assert time.monotonic() < deadline, f"the function never noted {what!r}"
+        async with client.get("/disconnects") as answer:
+            noted = await answer.json()
 
 
 async def test_a_caller_who_hangs_up_ends_the_stream(client: aiohttp.ClientSession) -> None:
-    async with client.get("/stream", params={"pieces": "1000", "pause": "0.02"}) as answer:
+    async with client.get("/stream", params={"pieces": "1000"}) as answer:
         await answer.content.readline()
         answer.close()
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    seen: list[str] = []
-    while not seen:
-        assert time.monotonic() < deadline, "the function never learned of it"
-        async with client.get("/disconnects") as answer:
-            seen = await answer.json()
-    assert seen == ["stream"]
+    await seen(client, "stream")
+
+
+async def test_a_caller_who_hangs_up_in_its_request_ends_the_upload(
+    host: HostProcess, client: aiohttp.ClientSession
+) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", int(host.url.rpartition(":")[2]))
+    writer.write(b"POST /upload HTTP/1.1\r\nhost: h\r\ncontent-length: 100\r\n\r\nhalf")
+    await seen(client, "upload begun")
+    writer.close()
+    await seen(client, "upload")
+    await host.at_rest()
+
+
+async def test_a_function_works_on_when_its_caller_has_hung_up_and_can_tell(
+    host: HostProcess, client: aiohttp.ClientSession
+) -> None:
+    calling = asyncio.create_task(client.get("/patient"))
+    await seen(client, "patient begun")
+    calling.cancel()
+    await seen(client, "patient")
+    await host.at_rest()
+
+
+async def test_a_function_sees_the_caller_and_the_invocation_but_nothing_of_this_host(
+    client: aiohttp.ClientSession,
+) -> None:
+    async with client.get("/headers", headers=[("x-a", "1"), ("x-a", "2")]) as answer:
+        names = dict(await answer.json())
+        assert answer.headers.getall("x-twice") == ["1", "2"]
+        assert len(answer.headers.getall("date")) == 1
+    assert names["x-a"] == "1, 2"
+    assert names["x-forwarded-for"] == names["client"] == "127.0.0.1"
+    assert len(names["x-ms-invocation-id"]) == 36
+    assert not [name for name in names if name.startswith("x-local")]
+
+
+async def test_an_answer_to_head_has_no_body(client: aiohttp.ClientSession) -> None:
+    for _ in range(2):
+        async with client.head("/headers") as answer:
+            assert int(answer.headers["content-length"]) > 0
+            assert await answer.read() == b""
 
 
 async def test_a_body_of_25_megabytes_arrives_whole(client: aiohttp.ClientSession) -> None:
@@ -199,6 +248,69 @@ async def test_a_killed_worker_fails_its_requests_and_is_replaced(
     await host.replaced("all", before)
     async with client.get("/slow", params={"seconds": "0"}) as answer:
         assert (await answer.json())["pid"] != before
+
+
+@pytest.mark.parametrize("length", ["", "100"], ids=["chunked", "with a length"])
+async def test_a_worker_that_dies_in_its_answer_breaks_the_answer_off(
+    host: HostProcess, client: aiohttp.ClientSession, length: str
+) -> None:
+    before = (await host.worker_pids())["all"]
+    async with client.get("/stream", params={"pieces": "3", "length": length}) as answer:
+        await answer.content.readline()
+        os.kill(before, signal.SIGKILL)
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await answer.content.read()
+    await host.replaced("all", before)
+    async with client.get("/slow", params={"seconds": "0"}) as answer:
+        assert answer.status == 200
+
+
+async def test_without_a_worker_a_caller_waits_and_is_sent_away_when_the_host_stops(
+    tmp_path: Path,
+) -> None:
+    closed = tmp_path / "closed"
+    async with await HostProcess.start("http", tmp_path, {"NO_WORKER": str(closed)}) as host:
+        closed.touch()
+        os.kill((await host.worker_pids())["all"], signal.SIGKILL)
+        await host.without("all")
+        async with aiohttp.ClientSession(host.url) as client:
+            running = asyncio.create_task(client.get("/empty"))
+            await host.busy()
+            host.terminate()
+            answer = await running
+            assert (answer.status, await answer.text()) == (503, "the host is stopping")
+        assert await host.ended() == 0
+
+
+async def test_a_caller_who_hangs_up_while_there_is_no_worker_leaves_nothing_behind(
+    tmp_path: Path,
+) -> None:
+    closed = tmp_path / "closed"
+    async with await HostProcess.start("http", tmp_path, {"NO_WORKER": str(closed)}) as host:
+        closed.touch()
+        before = (await host.worker_pids())["all"]
+        os.kill(before, signal.SIGKILL)
+        await host.without("all")
+        async with aiohttp.ClientSession(host.url) as client:
+            calling = asyncio.create_task(client.get("/patient"))
+            await host.busy()
+            calling.cancel()
+            closed.unlink()
+            await host.replaced("all", before)
+            await host.at_rest()
+            async with client.get("/disconnects") as answer:
+                assert await answer.json() == []  # the function was never called
+
+
+async def test_the_largest_body_is_an_app_setting(tmp_path: Path) -> None:
+    values = {"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "1000"}
+    async with (
+        await HostProcess.start("http", tmp_path, values) as host,
+        aiohttp.ClientSession(host.url) as client,
+    ):
+        for size, status in ((1000, 200), (1001, 413)):
+            async with client.post("/echo/a", data=b"x" * size) as answer:
+                assert answer.status == status
 
 
 async def test_a_taken_port_is_named(host: HostProcess, tmp_path: Path) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import aiohttp
 import pytest
 
 from local.host.bindings import FunctionDefinition, HttpTrigger
@@ -32,7 +32,7 @@ def raised(error: str = "ValueError: no") -> dict[str, Any]:
 class FakeWorker:
     """A worker that answers from a script; an exception in it is raised, `None` never answers."""
 
-    http_path = Path("none")
+    http = cast(aiohttp.ClientSession, None)
 
     def __init__(self, *script: dict[str, Any] | Exception | None) -> None:
         self.script = list(script)

@@ -17,10 +17,12 @@ def reader(data: bytes) -> asyncio.StreamReader:
 
 
 async def test_frames_follow_one_another() -> None:
-    stream = reader(encode_frame(Kind.RESULT, {"id": "1"}) + encode_frame(Kind.BODY, body=b"abc"))
+    stream = reader(
+        encode_frame(Kind.RESULT, {"id": "1"}) + encode_frame(Kind.INVOKE, pieces=[b"abc"])
+    )
     first, second = await read_frame(stream), await read_frame(stream)
     assert first == (Kind.RESULT, {"id": "1"}, b"")
-    assert second == (Kind.BODY, {}, b"abc")
+    assert second == (Kind.INVOKE, {"sizes": [3]}, b"abc")
     assert await read_frame(stream) is None
 
 
@@ -33,7 +35,7 @@ async def test_pieces_of_a_body_come_apart_again() -> None:
 
 @pytest.mark.parametrize("missing", [1, 5, 12])
 async def test_a_stream_that_breaks_off_is_the_end(missing: int) -> None:
-    data = encode_frame(Kind.RESULT, {"id": "1"}, b"body")
+    data = encode_frame(Kind.RESULT, {"id": "1"}, [b"body"])
     assert await read_frame(reader(data[:-missing])) is None
 
 

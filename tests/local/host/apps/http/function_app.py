@@ -14,9 +14,14 @@ from azurefunctions.extensions.http.fastapi import (
     StreamingResponse,
 )
 from fastapi import HTTPException
+from starlette.requests import ClientDisconnect
+
+if os.path.exists(os.environ.get("NO_WORKER", "")):
+    raise RuntimeError("this worker must not start")
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 disconnects: list[str] = []
+steps: asyncio.Queue[int] = asyncio.Queue()
 
 
 @app.route(route="echo/{name}/{number:int?}", methods=["POST", "PUT"])
@@ -78,14 +83,51 @@ async def refusing(req: Request) -> Response:
 async def stream(req: Request) -> StreamingResponse:
     async def pieces() -> AsyncIterator[bytes]:
         try:
-            for number in range(int(req.query_params.get("pieces", "3"))):
+            for number in range(int(req.query_params["pieces"])):
                 yield f"piece {number}\n".encode()
-                await asyncio.sleep(float(req.query_params.get("pause", "0.05")))
+                await steps.get()
         except asyncio.CancelledError:
             disconnects.append("stream")
             raise
 
-    return StreamingResponse(pieces(), media_type="text/plain")
+    length = req.query_params.get("length")
+    headers = {"content-length": length} if length else None
+    return StreamingResponse(pieces(), headers=headers, media_type="text/plain")
+
+
+@app.route(route="step", methods=["POST"])
+async def step(req: Request) -> Response:
+    """Let the stream go on to its next piece."""
+    steps.put_nowait(1)
+    return Response(status_code=204)
+
+
+@app.route(route="upload", methods=["POST"])
+async def upload(req: Request) -> Response:
+    try:
+        async for _ in req.stream():
+            disconnects.append("upload begun")
+    except ClientDisconnect:
+        disconnects.append("upload")
+        raise
+    return Response(status_code=204)
+
+
+@app.route(route="patient", methods=["GET"])
+async def patient(req: Request) -> Response:
+    """Works on when its caller has gone, and can tell."""
+    disconnects.append("patient begun")
+    while (await req.receive())["type"] != "http.disconnect":
+        pass
+    disconnects.append("patient")
+    return Response(status_code=204)
+
+
+@app.route(route="headers")
+async def headers(req: Request) -> JSONResponse:
+    answer = JSONResponse([*req.headers.items(), ["client", req.client.host if req.client else ""]])
+    answer.raw_headers.extend([(b"x-twice", b"1"), (b"x-twice", b"2")])
+    return answer
 
 
 @app.route(route="disconnects", methods=["GET"])
