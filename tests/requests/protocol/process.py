@@ -245,8 +245,10 @@ class Process:
         await asyncio.sleep(world.faults.pick(f"{self.name} {place}", 0.002, 0.08))
         if not self.dead and self.strikes("crash", place):
             self.crash()
-        if self.dead:
-            raise asyncio.CancelledError
+        task = asyncio.current_task()
+        if self.dead and task is not None:
+            task.cancel()  # what dies is cancelled, and does not only hear of it
+            await asyncio.sleep(0)
 
     def strikes(self, kind: str, place: str) -> bool:
         return self.world.faults.strikes(kind, f"{self.name} {place}", now=self.world.now())
