@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
+from urllib.request import getproxies_environment
 
 from azure.cosmos.aio import ContainerProxy, CosmosClient
 from azure.storage.blob.aio import BlobServiceClient
 from pydantic import SecretStr
 
 from ptu_optimizer.access.bearer import TokenVerifier
+from ptu_optimizer.adapters.backend_http import HttpBackendCalls
 from ptu_optimizer.adapters.blobs import AzureBlobStore, blob_client
 from ptu_optimizer.adapters.cosmos import (
     CosmosCapacityStore,
@@ -24,8 +26,10 @@ from ptu_optimizer.adapters.cosmos import (
     cosmos_client,
 )
 from ptu_optimizer.adapters.event_hubs import EventHubs
-from ptu_optimizer.adapters.identity import Identity
+from ptu_optimizer.adapters.identity import OPENAI_SCOPE, V1_SCOPE, ApiKey, EntraToken, Identity
+from ptu_optimizer.backends.chat_completions import V1, ChatCompletions
 from ptu_optimizer.backends.tokens import TokenEstimator
+from ptu_optimizer.ports.backend_calls import Authorization
 from ptu_optimizer.ports.hubs import HubReader, Publisher
 from ptu_optimizer.ports.id_keys import KeyReader
 from ptu_optimizer.ports.model_calls import ModelCaller
@@ -103,7 +107,7 @@ class Places:
     openai_api_key: SecretStr | None
     openai_api_version: str
     openai_connections: int
-    """Most connections to the model at a time."""
+    """Most connections to the backends at a time."""
     request_id_key_uri: str | None
     monitor_endpoint: str
     openai_resource_id: str
@@ -156,17 +160,23 @@ class AzureServices:
 
     @cached_property
     def caller(self) -> ModelCaller:
-        # a quarter of a cold start, and HTTP functions and timers never need it
-        from ptu_optimizer.adapters.azure_openai import AzureOpenAICaller, openai_client
-
-        return AzureOpenAICaller(
-            openai_client(
-                endpoint=self._places.openai_endpoint,
+        return ChatCompletions(
+            calls=self.backend_calls,
+            endpoint=self._places.openai_endpoint,
+            api_version=self._places.openai_api_version,
+            authorization=self._authorization(
                 api_key=_secret(self._places.openai_api_key),
                 api_version=self._places.openai_api_version,
-                identity=self.identity,
-                connections=self._places.openai_connections,
-            )
+            ),
+        )
+
+    @cached_property
+    def backend_calls(self) -> HttpBackendCalls:
+        """To any backend, for any operation."""
+        return HttpBackendCalls(
+            connections=self._places.openai_connections,
+            # not settings of this app: whatever runs in this process goes by them
+            proxies=getproxies_environment(),
         )
 
     @cached_property
@@ -196,6 +206,7 @@ class AzureServices:
         await self._cosmos.close()
         await self.hubs.close()
         await self._blob_client.close()
+        await self.backend_calls.close()
         if "monitor" in vars(self):  # not to load it just for this
             await self.monitor.close()
         if "id_keys" in vars(self):
@@ -203,6 +214,12 @@ class AzureServices:
         await self.identity.close()
 
     # --- clients ---------------------------------------------------------------------------------
+
+    def _authorization(self, *, api_key: str | None, api_version: str) -> Authorization:
+        if api_key is not None:
+            return ApiKey(api_key)
+        scope = V1_SCOPE if api_version == V1 else OPENAI_SCOPE
+        return EntraToken(identity=self.identity, scope=scope)
 
     @cached_property
     def _cosmos(self) -> CosmosClient:
