@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
+from urllib.request import getproxies_environment
 
 from azure.cosmos.aio import ContainerProxy, CosmosClient
 from azure.storage.blob.aio import BlobServiceClient
 from pydantic import SecretStr
 
 from ptu_optimizer.access.bearer import TokenVerifier
+from ptu_optimizer.adapters.backend_http import HttpBackendCalls
 from ptu_optimizer.adapters.blobs import AzureBlobStore, blob_client
 from ptu_optimizer.adapters.cosmos import (
     CosmosCapacityStore,
@@ -24,10 +26,12 @@ from ptu_optimizer.adapters.cosmos import (
     cosmos_client,
 )
 from ptu_optimizer.adapters.event_hubs import EventHubs
-from ptu_optimizer.adapters.identity import Identity
-from ptu_optimizer.backends.backend import Backend, BackendKind
+from ptu_optimizer.adapters.identity import OPENAI_SCOPE, V1_SCOPE, ApiKey, EntraToken, Identity
+from ptu_optimizer.backends.backend import Backend, BackendKind, Resource
 from ptu_optimizer.backends.calls_by_name import CallsByName
+from ptu_optimizer.backends.chat_completions import V1, ChatCompletions
 from ptu_optimizer.backends.tokens import TokenEstimator
+from ptu_optimizer.ports.backend_calls import Authorization
 from ptu_optimizer.ports.hubs import HubReader, Publisher
 from ptu_optimizer.ports.id_keys import KeyReader
 from ptu_optimizer.ports.model_calls import ModelCaller
@@ -157,22 +161,15 @@ class AzureServices:
 
     @cached_property
     def caller(self) -> ModelCaller:
-        # a quarter of a cold start, and HTTP functions and timers never need it
-        from ptu_optimizer.adapters.azure_openai import AzureOpenAICaller, openai_client
+        return CallsByName(self._places.backends, caller_of=self._caller_of)
 
-        backends = self._places.backends
-        return CallsByName(
-            backends,
-            caller_of=lambda resource: AzureOpenAICaller(
-                openai_client(
-                    endpoint=resource.endpoint,
-                    api_key=resource.api_key,
-                    api_version=resource.api_version,
-                    identity=self.identity,
-                    connections=self._places.calls_at_a_time
-                    * sum(one.resource == resource for one in backends),
-                )
-            ),
+    @cached_property
+    def backend_calls(self) -> HttpBackendCalls:
+        """To any backend, for any operation."""
+        return HttpBackendCalls(
+            connections=self._places.calls_at_a_time * len(self._places.backends),
+            # not settings of this app: whatever runs in this process goes by them
+            proxies=getproxies_environment(),
         )
 
     @cached_property
@@ -202,6 +199,7 @@ class AzureServices:
         await self._cosmos.close()
         await self.hubs.close()
         await self._blob_client.close()
+        await self.backend_calls.close()
         if "monitor" in vars(self):  # not to load it just for this
             await self.monitor.close()
         if "id_keys" in vars(self):
@@ -209,6 +207,20 @@ class AzureServices:
         await self.identity.close()
 
     # --- clients ---------------------------------------------------------------------------------
+
+    def _caller_of(self, resource: Resource) -> ModelCaller:
+        return ChatCompletions(
+            calls=self.backend_calls,
+            endpoint=resource.endpoint,
+            api_version=resource.api_version,
+            authorization=self._authorization(resource),
+        )
+
+    def _authorization(self, resource: Resource) -> Authorization:
+        if resource.api_key is not None:
+            return ApiKey(resource.api_key)
+        scope = V1_SCOPE if resource.api_version == V1 else OPENAI_SCOPE
+        return EntraToken(identity=self.identity, scope=scope)
 
     @cached_property
     def _cosmos(self) -> CosmosClient:

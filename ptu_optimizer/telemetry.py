@@ -13,7 +13,7 @@ ROOT = "ptu_optimizer"
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
-_TALKATIVE = ("azure", "httpx2")
+_TALKATIVE = ("azure",)
 """The SDKs report every HTTP request at INFO, which is the level of the worker's root logger: five
 lines and more for each request of ours, all paid for."""
 

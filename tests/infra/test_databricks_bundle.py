@@ -255,12 +255,12 @@ PACKAGE_OF = {
     "azure.monitor": "azure-monitor-querymetrics",
     "azure.storage": "azure-storage-blob",
     "bpe_openai": "bpe-openai",
-    "httpx2": "openai",
     "jwt": "pyjwt",
-    "openai": "openai",
+    "multidict": "aiohttp",
     "orjson": "orjson",
     "pydantic": "pydantic",
     "pydantic_settings": "pydantic-settings",
+    "yarl": "aiohttp",
 }
 
 

@@ -83,8 +83,9 @@ USE_CASES = frozenset({"requests", "gateway", "batches", "tenants"})
 MOST_FILES = 12
 """In a folder: what somebody takes in at one look."""
 
-NEVER = frozenset({"local", "tests", "benchmarks"})
-SDKS = frozenset({"azure", "azurefunctions", "openai", "httpx", "httpx2", "aiohttp", "jwt"})
+NEVER = frozenset({"local", "tests", "benchmarks", "openai", "httpx", "httpx2"})
+"""The openai client is not among what is installed with the app (docs/decisions/0029)."""
+SDKS = frozenset({"azure", "azurefunctions", "aiohttp", "multidict", "yarl", "jwt"})
 KNOW_SDKS = frozenset({"function_app", "triggers", "adapters", "services"})
 READS_ENVIRONMENT = frozenset({"settings"})
 COMPUTED = "?"

@@ -1,25 +1,24 @@
-"""The caller of Azure OpenAI: the real SDK over a real socket to the simulated service."""
+"""Chat completions for the queue: real calls over a real socket to the simulated service."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx2
+import aiohttp
+import orjson
 import pytest
 from azure.core.exceptions import ClientAuthenticationError
 
 from local.ptu import PtuServer, PtuServerConfig
-from ptu_optimizer.adapters.azure_openai import (
-    AzureOpenAICaller,
-    openai_client,
-    retry_after_of,
-    spilled_from,
-    utilization_of,
-)
-from ptu_optimizer.adapters.identity import Identity
+from ptu_optimizer.adapters.backend_http import HttpBackendCalls
+from ptu_optimizer.adapters.identity import OPENAI_SCOPE, V1_SCOPE, ApiKey, EntraToken, Identity
+from ptu_optimizer.backends.chat_completions import ChatCompletions
+from ptu_optimizer.ports.backend_calls import Authorization
 from ptu_optimizer.ports.model_calls import CallResult, Rejected, Success, Throttled, Transient
+from tests.support.backend import Backend, Seen
 
 BODY: dict[str, Any] = {
     "messages": [{"role": "user", "content": "Wie viel ist zwei mal drei? 🧮"}],
@@ -38,34 +37,38 @@ async def service(**config: Any) -> AsyncIterator[PtuServer]:
 
 
 async def call(
-    server: PtuServer,
+    server: PtuServer | Backend,
     *,
-    key: str | None = "local",
-    identity: Identity | None = None,
+    authorization: Authorization | None = None,
     timeout_seconds: float = 10,
     deployment: str = "gpt-4.1-ptu",
+    api_version: str = "2024-10-21",
     **body: Any,
 ) -> CallResult:
-    client = openai_client(
+    calls = HttpBackendCalls(connections=4, proxies={})
+    completions = ChatCompletions(
+        calls=calls,
         endpoint=server.url,
-        api_key=key,
-        api_version="2024-10-21",
-        identity=identity or Identity(client_id=None),
-        connections=4,
+        api_version=api_version,
+        authorization=authorization or ApiKey("local"),
     )
-    async with client:
-        return await AzureOpenAICaller(client).complete(
+    try:
+        return await completions.complete(
             deployment=deployment,
             body={**BODY, **body},
             call_id="some-request-0:1",
             timeout_seconds=timeout_seconds,
         )
+    finally:
+        await calls.close()
 
 
 async def inject(server: PtuServer, **fault: Any) -> None:
-    async with httpx2.AsyncClient() as client:
-        answer = await client.post(f"{server.url}/_ptu/faults", json={"count": 1, **fault})
-        assert answer.is_success, answer.text
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{server.url}/_ptu/faults", json={"count": 1, **fault}) as answer,
+    ):
+        assert answer.ok, await answer.text()
 
 
 async def test_a_success_carries_the_response_its_usage_and_the_level() -> None:
@@ -85,8 +88,11 @@ async def test_the_attempt_is_named_in_azures_correlation_header() -> None:
     async with service() as server:
         await call(server)
         await call(server)
-        async with httpx2.AsyncClient() as client:
-            counters = (await client.get(f"{server.url}/_ptu/counters")).json()["total"]
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{server.url}/_ptu/counters") as answer,
+        ):
+            counters = (await answer.json())["total"]
     assert counters["requests_served"] == 1
     assert counters["surplus"] == 1
 
@@ -129,23 +135,6 @@ async def test_pay_as_you_go_tells_how_many_tokens_of_its_minute_are_left() -> N
     assert provisioned.tokens_left is None
 
 
-@pytest.mark.parametrize(
-    ("headers", "origin"),
-    [
-        pytest.param({"x-ms-spillover-from-deployment": "ptu"}, "ptu", id="as documented"),
-        pytest.param({"x-ms-spillover-from-ptu": "true"}, "ptu", id="as the page has it once"),
-        pytest.param({"X-MS-Spillover-From-ptu": ""}, "ptu", id="in capitals"),
-        pytest.param({"x-ms-spillover-error": "429"}, None, id="spillover that failed"),
-        pytest.param({"x-ms-deployment-name": "ptu"}, None, id="served by the one that was asked"),
-        pytest.param({}, None, id="none"),
-    ],
-)
-def test_a_spillover_of_azures_is_seen_under_both_names(
-    headers: dict[str, str], origin: str | None
-) -> None:
-    assert spilled_from(headers) == origin
-
-
 @pytest.mark.parametrize("status", [408, 409, 500, 502, 503])
 async def test_what_may_pass_is_transient(status: int) -> None:
     async with service() as server:
@@ -172,15 +161,52 @@ async def test_no_service_at_all_is_transient() -> None:
 class NoToken(Identity):
     """The endpoint that hands out tokens is away, or the identity was taken from the app."""
 
-    async def token(self) -> str:
+    async def token(self, scope: str) -> str:
         raise ClientAuthenticationError("no token")
 
 
 async def test_an_identity_that_hands_out_no_token_is_transient() -> None:
     async with service() as server:
-        result = await call(server, key=None, identity=NoToken(client_id=None))
+        result = await call(
+            server, authorization=EntraToken(identity=NoToken(client_id=None), scope=OPENAI_SCOPE)
+        )
     assert isinstance(result, Transient)
     assert "identity (ClientAuthenticationError)" in result.why
+
+
+@pytest.mark.parametrize(
+    ("api_version", "scope"),
+    [
+        pytest.param("2024-10-21", OPENAI_SCOPE, id="a dated version"),
+        pytest.param("v1", V1_SCOPE, id="v1"),
+    ],
+)
+async def test_without_a_key_the_apps_identity_is_used(
+    api_version: str, scope: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with service() as server:
+        for name, value in server.identity_environment.items():
+            monkeypatch.setenv(name, value)
+        identity = Identity(client_id=None)
+        authorization = EntraToken(identity=identity, scope=scope)
+        result = await call(server, authorization=authorization, api_version=api_version)
+        await identity.close()
+    assert isinstance(result, Success)
+
+
+class Forever:
+    """A token that never comes."""
+
+    async def headers(self) -> Mapping[str, str]:
+        await asyncio.Event().wait()
+        return {}
+
+
+async def test_the_total_time_counts_the_token_as_well() -> None:
+    async with service() as server:
+        result = await call(server, authorization=Forever(), timeout_seconds=0.1)
+    assert isinstance(result, Transient)
+    assert "no answer within" in result.why
 
 
 async def test_the_total_time_is_bounded() -> None:
@@ -201,38 +227,47 @@ async def test_a_request_that_the_service_refuses_fails_with_its_error() -> None
 
 async def test_a_wrong_key_is_no_reason_to_try_again() -> None:
     async with service() as server:
-        result = await call(server, key="wrong")
+        result = await call(server, authorization=ApiKey("wrong"))
     assert isinstance(result, Rejected)
     assert result.status == 401
 
 
-@pytest.mark.parametrize(
-    ("header", "level"),
-    [
-        pytest.param("11.2%", 0.112, id="as Microsoft's tool reads it"),
-        pytest.param("104%", 1.04, id="a burst just over"),
-        pytest.param("0%", 0.0, id="empty"),
-        pytest.param("", None, id="blank"),
-        pytest.param("11.2", None, id="without its sign"),
-        pytest.param("n/a%", None, id="not a number"),
-        pytest.param(None, None, id="not sent"),
-    ],
-)
-def test_the_utilization_header_is_a_hint(header: str | None, level: float | None) -> None:
-    headers = {} if header is None else {"azure-openai-deployment-utilization": header}
-    assert utilization_of(headers) == (None if level is None else pytest.approx(level))
+async def test_the_request_is_what_azure_openai_documents_and_nothing_else() -> None:
+    async with Backend(lambda seen: (200, {}, b"{}")) as backend:
+        await call(backend, deployment="a/b c")
+    (seen,) = backend.seen
+    assert (seen.method, seen.path) == (
+        "POST",
+        "/openai/deployments/a%2Fb%20c/chat/completions?api-version=2024-10-21",
+    )
+    assert orjson.loads(seen.body) == {**BODY, "model": "a/b c"}
+    headers = {name.lower(): value for name, value in seen.headers}
+    assert headers == {
+        "host": f"127.0.0.1:{backend.port}",
+        "accept": "application/json",
+        "accept-encoding": "identity",
+        "api-key": "local",
+        "content-length": str(len(seen.body)),
+        "content-type": "application/json",
+        "user-agent": "ptu-batch-usage-optimizer",
+        "x-ms-client-request-id": "some-request-0:1",
+    }
 
 
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        pytest.param({"retry-after-ms": "250", "retry-after": "1"}, 0.25, id="the finer first"),
-        pytest.param({"retry-after": "3"}, 3.0, id="the coarser alone"),
-        pytest.param({"retry-after-ms": "soon", "retry-after": "2"}, 2.0, id="malformed"),
-        pytest.param({"retry-after-ms": "-5"}, 0.0, id="negative"),
-        pytest.param({"retry-after": "1763717051"}, 3_600.0, id="a time of day"),
-        pytest.param({}, 1.0, id="none"),
-    ],
-)
-def test_retry_after_is_read_with_care(headers: dict[str, str], seconds: float) -> None:
-    assert retry_after_of(headers) == pytest.approx(seconds)
+async def test_the_v1_api_has_the_deployment_in_the_body_and_no_version_in_the_address() -> None:
+    async with Backend(lambda seen: (200, {}, b"{}")) as backend:
+        await call(backend, api_version="v1")
+    (seen,) = backend.seen
+    assert seen.path == "/openai/v1/chat/completions"
+    assert orjson.loads(seen.body)["model"] == "gpt-4.1-ptu"
+
+
+async def test_a_redirect_fails_the_request_and_sends_its_prompt_nowhere() -> None:
+    def answer(seen: Seen) -> tuple[int, dict[str, str], bytes]:
+        return 307, {"Location": "/elsewhere"}, b""
+
+    async with Backend(answer) as backend:
+        result = await call(backend)
+    assert isinstance(result, Rejected)
+    assert result.status == 307
+    assert len(backend.seen) == 1
