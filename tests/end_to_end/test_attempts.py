@@ -28,7 +28,7 @@ async def test_429s_are_waited_out_and_are_no_failures(system: System) -> None:
     await system.ptu.fault(deployment="throttled", count=2, status=429, retry_after_ms=100)
     request_id = await system.app.submit_one(chat("throttled", model="throttled"))
     view = await system.app.in_state(request_id, "succeeded")
-    assert (view["attempts"], view["failures"]) == (3, 0)
+    assert (view["attempts"], view["failures"]) == (3, 0), view["history"]
     kinds = [entry["kind"] for entry in view["history"]]
     assert kinds == ["attempt", "released"] * 2 + ["attempt", "succeeded"]
     assert await system.ptu.served("throttled") == 1
