@@ -80,7 +80,7 @@ class Demo:
         self._truth = PtuTruth(session=session, url=system.ptu_url, deployment=deployment)
         self._api = Api(session=session, url=lambda: system.url, key=system.keys.function)
         self._beliefs = Beliefs(self._api, deployment=deployment)
-        self._rescheduled = Rescheduled(system.settings["EVENT_HUBS"])
+        self._rescheduled = Rescheduled.of(system.settings["EVENT_HUBS"])
 
     async def run(self) -> tuple[Report, Sequence[Second]]:
         """The figures, and every second of the PTU for the picture."""

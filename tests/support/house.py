@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 PACKAGE = "ptu_optimizer"
-COMMON = frozenset({"clock", "errors", "telemetry"})
+COMMON = frozenset({"background", "clock", "errors", "telemetry"})
 USE_CASES = frozenset({"requests", "gateway", "batches", "tenants"})
 
 MAY_IMPORT: dict[str, frozenset[str]] = {
@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "services": USE_CASES | COMMON | {"capacity", "adapters"},
     "bootstrap": USE_CASES | COMMON | {"capacity", "services", "settings"},
     "clock": COMMON,
+    "background": COMMON,
     "errors": COMMON,
     "telemetry": COMMON,
     "": frozenset(),
