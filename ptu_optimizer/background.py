@@ -19,8 +19,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
-AGAIN_SECONDS: Final = 0.1
-"""Between two cancellations of a step that goes on after `stop`."""
+AGAIN_SECONDS: Final = 0.5
+"""Between two cancellations of a step that goes on: time enough to clean up after the first."""
 
 WITHIN_SECONDS: Final = 5.0
 """How long `stop` cancels a step before it abandons it."""
@@ -143,13 +143,23 @@ class Background:
 
 
 async def end(
-    task: asyncio.Task[Any], *, log: logging.Logger, within: float = WITHIN_SECONDS
+    task: asyncio.Task[Any],
+    *,
+    log: logging.Logger,
+    grace: float = 0.0,
+    within: float = WITHIN_SECONDS,
 ) -> None:
     """Cancel a task again and again until it ends; after `within` seconds, abandon it.
 
-    Its error is not raised: the caller does not want what it does any more.
+    For `grace` seconds it may end by itself. Its error is not raised: the caller does not want
+    what it does any more.
     """
     task.add_done_callback(_noticed)
+    try:
+        await asyncio.wait({task}, timeout=grace)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
     if not task.cancelling():  # else it has just been cancelled, and may clean up
         task.cancel()
     for _ in range(math.ceil(within / AGAIN_SECONDS)):
@@ -159,6 +169,17 @@ async def end(
         task.cancel()
     if not task.done():
         log.warning("a background step is abandoned", extra={"seconds": within})
+
+
+def ends_this_task(error: BaseException) -> bool:
+    """Whether `error` is the cancellation of the current task itself, not one from inside it.
+
+    Where a loop has no step of its own: `except (Exception, CancelledError) as error`, and raise
+    it if it is.
+    """
+    task = asyncio.current_task()
+    ours = task is not None and task.cancelling() > 0
+    return ours and isinstance(error, asyncio.CancelledError)
 
 
 def _noticed(task: asyncio.Task[Any]) -> None:

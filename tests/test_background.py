@@ -482,6 +482,23 @@ async def test_a_task_is_ended_whatever_it_swallows_and_its_error_is_not_raised(
 
 
 @in_virtual_time
+async def test_a_task_may_end_by_itself_for_a_while() -> None:
+    quick, slow = asyncio.create_task(asyncio.sleep(1)), asyncio.create_task(forever())
+    await asyncio.gather(end(quick, log=LOG, grace=3.0), end(slow, log=LOG, grace=3.0))
+    assert (quick.cancelled(), slow.cancelled(), now()) == (False, True, 3)
+
+
+@in_virtual_time
+async def test_whoever_ends_a_task_may_be_cancelled_and_it_is_cancelled_as_well() -> None:
+    task = asyncio.create_task(forever())
+    ending = asyncio.create_task(end(task, log=LOG, grace=30.0))
+    await asyncio.sleep(1)
+    ending.cancel()
+    await asyncio.wait({task, ending})
+    assert (task.cancelled(), ending.cancelled(), now()) == (True, True, 1)
+
+
+@in_virtual_time
 async def test_a_task_that_has_ended_needs_no_end() -> None:
     task = asyncio.create_task(fails())
     await asyncio.sleep(1)

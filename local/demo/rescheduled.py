@@ -67,8 +67,7 @@ class Rescheduled:
         # the client may swallow a cancellation, and start again what it was doing
         await self._looking.stop()
         closing = asyncio.create_task(self._client.close())
-        await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
-        await end(closing, log=_log)
+        await end(closing, log=_log, grace=CLOSE_SECONDS)
 
     async def _look(self) -> None:
         with contextlib.suppress(EventHubError):  # a figure on the screen, no more
