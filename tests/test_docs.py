@@ -181,6 +181,9 @@ def logged_messages() -> set[str]:
                 message = node.args[0] if node.args else None
                 if isinstance(message, ast.Constant):
                     found.add(str(message.value))
+            elif isinstance(node, ast.keyword) and node.arg == "failed":
+                assert isinstance(node.value, ast.Constant)  # what a Background logs
+                found.add(str(node.value.value))
     return found
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import logging
 import subprocess
 from collections.abc import AsyncIterator, Iterable
 
 from local.system.processes import PROC, descendants
+from ptu_optimizer.background import Background
+
+_log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.5
 
@@ -30,17 +33,15 @@ async def watch_peak(pid: int) -> AsyncIterator[Peak]:
     peak = Peak()
 
     async def look() -> None:
-        while True:
-            peak.look(tree_bytes(pid))
-            await asyncio.sleep(LOOK_SECONDS)
+        peak.look(tree_bytes(pid))
 
-    task = asyncio.create_task(look())
+    looking = Background(look, interval=LOOK_SECONDS, log=_log, failed="memory cannot be read")
+    looking.start()
     try:
         yield peak
         peak.look(tree_bytes(pid))
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await looking.stop()
 
 
 def tree_bytes(pid: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -11,6 +12,9 @@ import aiohttp
 
 from benchmarks.throughput.figures import Mark
 from local.system import SystemFailed
+from ptu_optimizer.background import end
+
+_log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.2
 
@@ -72,5 +76,4 @@ async def watching(
     try:
         yield task
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end(task, log=_log)

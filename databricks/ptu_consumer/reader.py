@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from azure.eventhub import EventData
 
+from ptu_optimizer.background import end, ends_this_task
 from ptu_optimizer.ports.hubs import Delivery
 from ptu_optimizer.requests.dispatch.delivery_progress import FULL_BATCH_EVENTS
 from ptu_optimizer.telemetry import logger
@@ -108,6 +109,21 @@ class HubReader:
             raise HubUnreadable(f"the hub {self._feed.hub} cannot be read: {error}") from error
         _log.info("reading a hub", extra={"hub": self._feed.hub, "partitions": len(partitions)})
         self.reading = True
+        while True:
+            try:
+                await self._receive()
+            except asyncio.CancelledError as error:
+                if self._stopping.is_set() or ends_this_task(error):
+                    raise
+                # the SDK's own: nobody has asked this to stop
+                _log.warning(
+                    "receiving was cancelled, will begin again", extra={"hub": self._feed.hub}
+                )
+                await self._pause()
+            else:
+                return
+
+    async def _receive(self) -> None:
         await self._consumer.receive_batch(
             self.on_batch,
             max_batch_size=FULL_BATCH_EVENTS,
@@ -125,11 +141,9 @@ class HubReader:
         if not self._batches:
             return True
         _, late = await asyncio.wait(self._batches, timeout=seconds)
-        for task in late:
-            task.cancel()
         if late:
             _log.warning("batches are given up", extra={"hub": self._feed.hub, "count": len(late)})
-            await asyncio.wait(late)
+            await asyncio.gather(*(end(task, log=_log) for task in late))
         return not late
 
     async def close(self) -> None:
@@ -197,7 +211,9 @@ class HubReader:
         while not self._stopping.is_set() and not ownership.lost:
             try:
                 await self._write(await self._feed.deal(batch))
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
+                if ends_this_task(error):
+                    raise
                 tries += 1
                 given_up = self._feed.retries != UNLIMITED and tries > self._feed.retries
                 _log.warning(
@@ -226,7 +242,9 @@ class HubReader:
     async def _checkpoint(self, partition: Partition, last: EventData) -> None:
         try:
             await partition.update_checkpoint(last)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if ends_this_task(error):
+                raise
             # the events are done; at worst they come again after a restart
             _log.warning(
                 "cannot write the checkpoint",

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from ptu_optimizer.background import Background, end
 from ptu_optimizer.composition.application import Application
 from ptu_optimizer.composition.places import places
 from ptu_optimizer.services import AzureServices
@@ -26,6 +27,9 @@ EXTRAS = ("usage", "gauge", "sweep")
 
 GRACE_SECONDS = 60.0
 """How long batches under way may take to end when the process is stopped."""
+
+CLOSE_SECONDS = 10.0
+"""How long the SDK may take to give the partitions up."""
 
 _Task = asyncio.Task[None]
 
@@ -75,7 +79,7 @@ async def _consume(
     if "usage" in options.extras:
         feeds.append(work.usage(application))
     chores = [
-        make(application)
+        _repeated(make(application), records)
         for name, make in (("gauge", work.gauge), ("sweep", work.sweep))
         if name in options.extras
     ]
@@ -88,17 +92,17 @@ async def _consume(
                 HubReader(feed=feed, consumer=consumer, write=records.write, stopping=stopping)
             )
         tasks += [asyncio.create_task(reader.run()) for reader in readers]
-        tasks += [
-            asyncio.create_task(_repeat(chore, records, stopping=stopping)) for chore in chores
-        ]
+        for chore in chores:
+            chore.start()
         await _until_stopped(tasks, stopping)
         await _drain(readers, application, records, seconds=options.grace_seconds)
     finally:
         stopping.set()
-        await asyncio.gather(*(reader.close() for reader in readers), return_exceptions=True)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        closing = [asyncio.create_task(reader.close()) for reader in readers]
+        await asyncio.gather(*(end(task, log=_log, grace=CLOSE_SECONDS) for task in closing))
+        await asyncio.gather(
+            *(end(task, log=_log) for task in tasks), *(chore.stop() for chore in chores)
+        )
         await application.dispatcher.leave()
         await clients.close()
         await services.close()
@@ -136,20 +140,19 @@ async def _drain(
         _log.warning("annotations are lost", extra={"error": f"{type(error).__name__}: {error}"})
 
 
-async def _repeat(chore: Chore, records: Records, *, stopping: asyncio.Event) -> None:
+def _repeated(chore: Chore, records: Records) -> Background:
     """Do a chore at intervals, counted from its starts; one that failed is due again as usual."""
-    loop = asyncio.get_running_loop()
-    while not stopping.is_set():
-        due = loop.time() + chore.every_seconds
+
+    async def once() -> float:
+        monotonic = asyncio.get_running_loop().time
+        due = monotonic() + chore.every_seconds
         try:
             await records.write(await chore.do())
         except Exception as error:
             text = f"{type(error).__name__}: {error}"
             _log.warning("a chore failed", extra={"chore": chore.name, "error": text})
-        try:
-            async with asyncio.timeout_at(due):
-                await stopping.wait()
-        except TimeoutError:
-            continue
-    # not before the readers: the end of this task would be taken for that of the consumer
-    await asyncio.Event().wait()
+        return max(0.0, due - monotonic())
+
+    return Background(
+        once, interval=chore.every_seconds, log=_log, failed="a chore failed unexpectedly"
+    )

@@ -3,13 +3,16 @@ again."""
 
 from __future__ import annotations
 
-import asyncio
+import logging
 from types import TracebackType
 from typing import Any, Self
 
 from local.demo.api import Api
+from ptu_optimizer.background import Background
 
 LOOK_SECONDS = 1.0
+
+_log = logging.getLogger(__name__)
 
 Shown = dict[str, Any]
 """What `GET /capacity/{deployment}` answers."""
@@ -20,15 +23,16 @@ class Beliefs:
 
     def __init__(self, api: Api, *, deployment: str, look_seconds: float = LOOK_SECONDS) -> None:
         self._api = api
-        self._look_seconds = look_seconds
         self._deployment = deployment
-        self._looking: asyncio.Task[None] | None = None
+        self._looking = Background(
+            self._look, interval=look_seconds, log=_log, failed="reading the belief failed"
+        )
         self.latest: Shown | None = None
         self.sending: Shown | None = None
         """The last one while requests waited and calls were under way."""
 
     async def __aenter__(self) -> Self:
-        self._looking = asyncio.create_task(self._look())
+        self._looking.start()
         return self
 
     async def __aexit__(
@@ -37,16 +41,12 @@ class Beliefs:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._looking:
-            self._looking.cancel()
-            await asyncio.gather(self._looking, return_exceptions=True)
+        await self._looking.stop()
 
     async def _look(self) -> None:
-        while True:
-            self.latest = await self._api.capacity(self._deployment)
-            if self.latest is not None and is_sending(self.latest):
-                self.sending = self.latest
-            await asyncio.sleep(self._look_seconds)
+        self.latest = await self._api.capacity(self._deployment)
+        if self.latest is not None and is_sending(self.latest):
+            self.sending = self.latest
 
 
 def is_sending(shown: Shown) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
@@ -24,7 +25,10 @@ from local.demo.trace import read_slice
 from local.demo.truth import Books, LedgerTruth, PtuTruth, Second
 from local.system import LocalSystem
 from local.system.settings import OPENAI_KEY
+from ptu_optimizer.background import end
 from ptu_optimizer.ports.hubs import USAGE
+
+_log = logging.getLogger(__name__)
 
 SLICE_START_SECONDS = 1_320.0
 SLICE_SECONDS = 90.0
@@ -80,7 +84,7 @@ class Demo:
         self._truth = PtuTruth(session=session, url=system.ptu_url, deployment=deployment)
         self._api = Api(session=session, url=lambda: system.url, key=system.keys.function)
         self._beliefs = Beliefs(self._api, deployment=deployment)
-        self._rescheduled = Rescheduled(system.settings["EVENT_HUBS"])
+        self._rescheduled = Rescheduled.of(system.settings["EVENT_HUBS"])
 
     async def run(self) -> tuple[Report, Sequence[Second]]:
         """The figures, and every second of the PTU for the picture."""
@@ -194,8 +198,7 @@ class Demo:
             if playing.done():
                 playing.result()  # it only ends by an error
         finally:
-            playing.cancel()
-            await asyncio.gather(playing, return_exceptions=True)
+            await end(playing, log=_log)
 
 
 def _by_id(ids: Sequence[str], results: dict[str, Result]) -> dict[str, Result]:

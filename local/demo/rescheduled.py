@@ -4,28 +4,58 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from types import TracebackType
-from typing import Self
+from typing import Any, Protocol, Self
 
 from azure.eventhub.aio import EventHubConsumerClient
 from azure.eventhub.exceptions import EventHubError
 
+from ptu_optimizer.background import Background, end
+
 HUB = "requests-later"
 LOOK_SECONDS = 2.0
+CLOSE_SECONDS = 2.0
+"""How long the client may take to end its connections before it is cut off."""
+
+_log = logging.getLogger(__name__)
+
+
+class Client(Protocol):
+    """The part of the SDK's EventHubConsumerClient that is used."""
+
+    async def get_partition_ids(self) -> list[str]: ...
+
+    async def get_partition_properties(self, partition_id: str) -> dict[str, Any]: ...
+
+    async def close(self) -> None: ...
 
 
 class Rescheduled:
     """Keeps `count` fresh while it is entered."""
 
-    def __init__(self, connection: str) -> None:
+    def __init__(self, client: Client, *, look_seconds: float = LOOK_SECONDS) -> None:
+        """It closes the client."""
         self.count = 0
-        self._client = EventHubConsumerClient.from_connection_string(
-            connection, consumer_group="$Default", eventhub_name=HUB
+        self._client = client
+        self._looking = Background(
+            self._look,
+            interval=look_seconds,
+            log=_log,
+            failed="counting re-scheduled requests failed",
         )
-        self._looking: asyncio.Task[None] | None = None
+
+    @classmethod
+    def of(cls, connection: str) -> Self:
+        """For the hub of a namespace."""
+        return cls(
+            EventHubConsumerClient.from_connection_string(
+                connection, consumer_group="$Default", eventhub_name=HUB
+            )
+        )
 
     async def __aenter__(self) -> Self:
-        self._looking = asyncio.create_task(self._look())
+        self._looking.start()
         return self
 
     async def __aexit__(
@@ -34,19 +64,17 @@ class Rescheduled:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._looking:
-            self._looking.cancel()
-            await asyncio.gather(self._looking, return_exceptions=True)
-        await self._client.close()
+        # the client may swallow a cancellation, and start again what it was doing
+        await self._looking.stop()
+        closing = asyncio.create_task(self._client.close())
+        await end(closing, log=_log, grace=CLOSE_SECONDS)
 
     async def _look(self) -> None:
-        while True:
-            with contextlib.suppress(EventHubError):  # a figure on the screen, no more
-                partitions = await self._client.get_partition_ids()
-                states = [await self._client.get_partition_properties(p) for p in partitions]
-                self.count = sum(
-                    state["last_enqueued_sequence_number"] - state["beginning_sequence_number"] + 1
-                    for state in states
-                    if not state["is_empty"]
-                )
-            await asyncio.sleep(LOOK_SECONDS)
+        with contextlib.suppress(EventHubError):  # a figure on the screen, no more
+            partitions = await self._client.get_partition_ids()
+            states = [await self._client.get_partition_properties(p) for p in partitions]
+            self.count = sum(
+                state["last_enqueued_sequence_number"] - state["beginning_sequence_number"] + 1
+                for state in states
+                if not state["is_empty"]
+            )

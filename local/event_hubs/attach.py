@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from . import frames, management
 from .codec import Described
@@ -16,9 +16,7 @@ from .links import Link
 from .messages import Reply, Request
 from .node_links import ReplyLink, RequestLink
 from .positions import parse_selector
-
-if TYPE_CHECKING:
-    from .session import Session
+from .session import Session
 
 _logger = logging.getLogger(__name__)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from enum import Enum
 from typing import cast
 
@@ -16,7 +17,7 @@ from . import frames
 from .broker import Broker
 from .codec import DecodeError
 from .errors import AmqpError, Condition, ConnectionFailed, SessionEnded
-from .frames import Frame, Performative
+from .frames import Fields, Frame, Performative
 from .session import Session
 from .tokens import Authorizations
 
@@ -41,12 +42,19 @@ class _Phase(Enum):
 class Connection(asyncio.Protocol):
     """The server's side of one AMQP connection."""
 
-    def __init__(self, *, broker: Broker, connections: set[Connection]) -> None:
+    def __init__(
+        self,
+        *,
+        broker: Broker,
+        attach: Callable[[Session, Fields], None],
+        connections: set[Connection],
+    ) -> None:
         self.broker = broker
         self.authorizations = Authorizations(broker.authority)
         self.loop = asyncio.get_running_loop()
         self.writable = True
         self.peer_frame_bytes = MIN_FRAME_BYTES
+        self._attach = attach
         self._connections = connections
         self._transport: asyncio.Transport | None = None
         self._phase = _Phase.HEADER
@@ -256,6 +264,7 @@ class Connection(asyncio.Protocol):
         self._ended_channels.discard(channel)
         self._sessions[channel] = Session(
             connection=self,
+            attach=self._attach,
             channel=channel,
             next_incoming_id=frame.fields.number(1, 0),
             outgoing_window=frame.fields.number(2, 0),

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from . import messages
 from .hub import Hub
 from .links import IncomingLink, OutgoingLink
 from .partition import Partition
 from .receivers import ReceiverGroup
-
-if TYPE_CHECKING:
-    from .session import Session
+from .session import Session
 
 DELIVERIES_AT_A_TIME = 300
 """A receiver gives way to the others after as many."""

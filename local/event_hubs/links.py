@@ -5,18 +5,12 @@ What is behind a link is in `hub_links` (events) and `node_links` (requests and 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from . import frames
 from .codec import Encoded
-from .errors import AmqpError, Condition, DeliveryRejected
+from .errors import AmqpError, Condition, DeliveryRejected, SessionEnded
 from .frames import Fields
 from .hub import Hub
-
-if TYPE_CHECKING:
-    from .session import Session
-
-_SERIAL = 0xFFFFFFFF
+from .session import SERIAL, Session
 
 
 class Link:
@@ -35,8 +29,18 @@ class Link:
     def attached(self) -> None:
         """The peer has been told: start."""
 
+    def on_transfer(self, fields: Fields, payload: bytes) -> None:
+        """Take a message, or a piece of one."""
+        raise SessionEnded(Condition.NOT_ALLOWED, "A receiver cannot send.")
+
+    def on_flow(self, fields: Fields) -> None:
+        """The client grants credit, which matters to a link that delivers."""
+
     def send_flow(self) -> None:
         """Tell the peer this link's credit."""
+
+    def wake(self) -> None:
+        """There is room again, which matters to a link that delivers."""
 
     def detach(self, error: AmqpError | None) -> None:
         """End the link and tell the peer."""
@@ -166,8 +170,8 @@ class OutgoingLink(Link):
     def on_flow(self, fields: Fields) -> None:
         """The client grants credit."""
         theirs = fields.number(5, 0) + fields.number(6, 0)
-        credit = (theirs - self._delivery_count) & _SERIAL
-        self._credit = credit if credit < _SERIAL // 2 else 0
+        credit = (theirs - self._delivery_count) & SERIAL
+        self._credit = credit if credit < SERIAL // 2 else 0
         self._drain = fields.flag(8)
         self.wake()
 
@@ -209,13 +213,13 @@ class OutgoingLink(Link):
                     channel=session.channel,
                     handle=self.handle,
                     delivery_id=session.next_delivery_id,
-                    tag=self._delivery_count & _SERIAL,
+                    tag=self._delivery_count & SERIAL,
                     more=piece < pieces - 1,
                     payload=body if pieces == 1 else body[piece * room : (piece + 1) * room],
                 )
             )
-        session.next_delivery_id = (session.next_delivery_id + 1) & _SERIAL
-        session.next_outgoing_id = (session.next_outgoing_id + pieces) & _SERIAL
+        session.next_delivery_id = (session.next_delivery_id + 1) & SERIAL
+        session.next_outgoing_id = (session.next_outgoing_id + pieces) & SERIAL
         session.outgoing_window -= pieces
         self._delivery_count += 1
         self._credit -= 1

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from . import messages
 from .errors import Condition, DeliveryRejected
 from .links import IncomingLink, OutgoingLink
 from .messages import Reply, Request
-
-if TYPE_CHECKING:
-    from .session import Session
+from .session import Session
 
 MAX_PENDING_REPLIES = 100
 """For a client that asks and grants no credit for the answers."""
@@ -30,10 +27,19 @@ class RequestLink(IncomingLink):
     def receive(self, message: bytes, message_format: int) -> None:
         """Answer a request on the client's reply link."""
         request = messages.read_request(message)
-        link = self.session.reply_link(self.address, request.reply_to)
+        link = self._reply_link(request.reply_to)
         if link is None:
             raise DeliveryRejected(Condition.NOT_FOUND, "There is no link to reply on.")
         link.reply(messages.reply_message(request, self._answer(request)))
+
+    def _reply_link(self, reply_to: str | None) -> ReplyLink | None:
+        """The client's receiver on the same node, by the target it named."""
+        for link in self.session.links():
+            if not isinstance(link, ReplyLink) or link.address != self.address:
+                continue
+            if reply_to is None or link.target in (None, reply_to):
+                return link
+        return None
 
 
 class ReplyLink(OutgoingLink):

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from .attach import attach
 from .broker import Broker, Limits
 from .connection import Connection
 from .errors import AmqpError
@@ -146,7 +147,7 @@ class EventHubsServer:
         loop = asyncio.get_running_loop()
         try:
             return await loop.create_server(
-                lambda: Connection(broker=broker, connections=self._connections),
+                lambda: Connection(broker=broker, attach=attach, connections=self._connections),
                 self._host,
                 self._wanted_port,
             )

@@ -2,20 +2,55 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Protocol
 
 from . import frames
-from .attach import attach
 from .errors import AmqpError, Condition, ConnectionFailed, SessionEnded
 from .frames import Fields, Frame, Performative
-from .links import IncomingLink, Link, OutgoingLink
-from .node_links import ReplyLink
-
-if TYPE_CHECKING:
-    from .connection import Connection
+from .hub import Hub
+from .peer import Peer
 
 SERIAL = 0xFFFFFFFF
 """Transfer numbers and delivery counts wrap around at 32 bits."""
+
+
+class AttachedLink(Protocol):
+    """What a session sees of a link."""
+
+    @property
+    def handle(self) -> int:
+        """Its number in the session."""
+
+    @property
+    def address(self) -> str:
+        """The node that it leads to."""
+
+    @property
+    def claim(self) -> str:
+        """What a token must allow for it."""
+
+    @property
+    def hub(self) -> Hub | None:
+        """The hub that it leads to, if it is one."""
+
+    def on_transfer(self, fields: Fields, payload: bytes) -> None:
+        """Take a message, or a piece of one. Raises `SessionEnded` if the client may not send."""
+
+    def on_flow(self, fields: Fields) -> None:
+        """The client grants credit."""
+
+    def send_flow(self) -> None:
+        """Tell the client this link's credit."""
+
+    def wake(self) -> None:
+        """There is room again: deliver."""
+
+    def detach(self, error: AmqpError | None) -> None:
+        """End the link and tell the client."""
+
+    def release(self) -> None:
+        """The link is over."""
 
 
 class Session:
@@ -24,18 +59,21 @@ class Session:
     def __init__(
         self,
         *,
-        connection: Connection,
+        connection: Peer,
+        attach: Callable[[Session, Fields], None],
         channel: int,
         next_incoming_id: int,
         outgoing_window: int,
     ) -> None:
+        """`attach` makes and adds the link that a client asks for, or tells it why not."""
         self.connection = connection
+        self._attach = attach
         self.channel = channel
         self.next_outgoing_id = 0
         self.next_delivery_id = 0
         self.outgoing_window = outgoing_window
         self._next_incoming_id = next_incoming_id
-        self._links: dict[int, Link] = {}
+        self._links: dict[int, AttachedLink] = {}
         self._detached: set[int] = set()
 
     def on_frame(self, frame: Frame) -> None:
@@ -44,14 +82,12 @@ class Session:
         if frame.performative == Performative.TRANSFER:
             self._next_incoming_id = (self._next_incoming_id + 1) & SERIAL
             link = self._link(fields.number(0, SERIAL))
-            if isinstance(link, IncomingLink):
+            if link is not None:
                 link.on_transfer(fields, frame.payload)
-            elif link is not None:
-                raise SessionEnded(Condition.NOT_ALLOWED, "A receiver cannot send.")
         elif frame.performative == Performative.FLOW:
             self._on_flow(fields)
         elif frame.performative == Performative.ATTACH:
-            attach(self, fields)
+            self._attach(self, fields)
         elif frame.performative == Performative.DETACH:
             self._on_detach(fields.number(0, SERIAL))
         elif frame.performative != Performative.DISPOSITION:  # deliveries are sent settled
@@ -59,7 +95,7 @@ class Session:
                 Condition.NOT_ALLOWED, f"The performative {frame.performative} is out of place."
             )
 
-    def _link(self, handle: int) -> Link | None:
+    def _link(self, handle: int) -> AttachedLink | None:
         """The link of a handle; None if this side has just detached it."""
         link = self._links.get(handle)
         if link is None and handle not in self._detached:
@@ -78,8 +114,7 @@ class Session:
         link = self._link(fields.number(4, 0))
         if link is None:
             return
-        if isinstance(link, OutgoingLink):
-            link.on_flow(fields)
+        link.on_flow(fields)
         if fields.flag(9):
             link.send_flow()
 
@@ -94,7 +129,7 @@ class Session:
 
     # -- for links
 
-    def add(self, link: Link) -> None:
+    def add(self, link: AttachedLink) -> None:
         """Take in an attached link."""
         self._detached.discard(link.handle)
         self._links[link.handle] = link
@@ -108,14 +143,9 @@ class Session:
         self._links.pop(handle, None)
         self._detached.add(handle)
 
-    def reply_link(self, address: str, reply_to: str | None) -> ReplyLink | None:
-        """The client's receiver on the same node, by the target it named."""
-        for link in self._links.values():
-            if not isinstance(link, ReplyLink) or link.address != address:
-                continue
-            if reply_to is None or link.target in (None, reply_to):
-                return link
-        return None
+    def links(self) -> tuple[AttachedLink, ...]:
+        """The links that are attached."""
+        return tuple(self._links.values())
 
     def send_flow(
         self,
@@ -142,13 +172,12 @@ class Session:
 
     def resume(self) -> None:
         """There is room again: go on delivering."""
-        for link in tuple(self._links.values()):
-            if isinstance(link, OutgoingLink):
-                link.wake()
+        for link in self.links():
+            link.wake()
 
     def end_unauthorized_links(self) -> None:
         """Detach the links whose token has expired."""
-        for link in tuple(self._links.values()):
+        for link in self.links():
             if link.hub is None:
                 continue
             try:
@@ -158,12 +187,12 @@ class Session:
 
     def detach_hub_links(self, error: AmqpError) -> None:
         """Detach every link to a hub."""
-        for link in tuple(self._links.values()):
+        for link in self.links():
             if link.hub is not None:
                 link.detach(error)
 
     def release(self) -> None:
         """The session is over: links leave without a word."""
-        for link in tuple(self._links.values()):
+        for link in self.links():
             link.release()
         self._links.clear()

@@ -8,7 +8,6 @@ partition went to another host.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections import defaultdict
@@ -22,6 +21,7 @@ from local.host.bindings import EventHubTrigger
 from local.host.event_data import batch_input, single_input
 from local.host.host_json import EventHubsOptions
 from local.host.invoker import Outcome, TriggerInput
+from ptu_optimizer.background import Background, end, ends_this_task
 
 log = logging.getLogger("host.event_hubs")
 
@@ -30,6 +30,12 @@ CHECKPOINT_CONTAINER = "azure-webjobs-eventhub"
 
 _SAME_ERROR_SECONDS = 30.0
 """An error that repeats is logged once in this time; the SDK retries about every second."""
+
+AGAIN_SECONDS = 1.0
+"""Before receiving begins again, if the SDK ends it although nobody has closed the client."""
+
+CLOSE_SECONDS = 10.0
+"""How long the SDK may take to give the partitions up."""
 
 Invoke = Callable[[TriggerInput, asyncio.Event], Awaitable[Outcome]]
 
@@ -101,7 +107,12 @@ class EventHubListener:
         self._stopping = False
         self._batches: set[asyncio.Task[None]] = set()
         self._errors: dict[str, float] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._receiving = Background(
+            self._receive,
+            interval=AGAIN_SECONDS,
+            log=log,
+            failed="receiving ended unexpectedly, will begin again",
+        )
 
     @property
     def partitions(self) -> list[str]:
@@ -110,19 +121,18 @@ class EventHubListener:
 
     def start(self) -> None:
         """Begin to claim partitions."""
-        self._task = asyncio.create_task(
-            self._consumer.receive_batch(
-                self.on_batch,
-                max_batch_size=self._options.max_batch,
-                max_wait_time=(
-                    self._options.max_wait_seconds if self._options.min_batch > 1 else None
-                ),
-                prefetch=self._options.prefetch,
-                starting_position=_starting_position(self._options),
-                on_error=self.on_error,
-                on_partition_initialize=self.on_partition_initialize,
-                on_partition_close=self.on_partition_close,
-            )
+        self._receiving.start()
+
+    async def _receive(self) -> None:
+        await self._consumer.receive_batch(
+            self.on_batch,
+            max_batch_size=self._options.max_batch,
+            max_wait_time=self._options.max_wait_seconds if self._options.min_batch > 1 else None,
+            prefetch=self._options.prefetch,
+            starting_position=_starting_position(self._options),
+            on_error=self.on_error,
+            on_partition_initialize=self.on_partition_initialize,
+            on_partition_close=self.on_partition_close,
         )
 
     def quiesce(self) -> None:
@@ -139,11 +149,11 @@ class EventHubListener:
         self._stopping = True
         for ownership in self._owned.values():
             ownership.lost.set()
-        if self._task is not None:
-            await self._consumer.close()
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        # the client ends its receiving when it is closed; nothing may begin it again then
+        closing = asyncio.create_task(self._consumer.close())
+        await asyncio.gather(
+            self._receiving.stop(grace=CLOSE_SECONDS), end(closing, log=log, grace=CLOSE_SECONDS)
+        )
 
     async def on_partition_initialize(self, partition: Partition) -> None:
         """This host owns the partition from now on."""
@@ -245,7 +255,9 @@ class EventHubListener:
             return
         try:
             await partition.update_checkpoint(last)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if ends_this_task(error):
+                raise
             # The events are done; at worst they come again after a restart.
             log.warning(
                 "cannot write the checkpoint", extra={**self._where(partition), "error": error}

@@ -7,7 +7,6 @@ leases up.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import time
@@ -15,6 +14,8 @@ from collections.abc import Callable
 
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError
 from azure.storage.blob.aio import BlobClient, BlobLeaseClient, BlobServiceClient
+
+from ptu_optimizer.background import Background
 
 log = logging.getLogger("host.leases")
 
@@ -25,6 +26,7 @@ LEASE_SECONDS = 15
 """The shortest lease the blob service grants."""
 
 RENEW_SECONDS = 5.0
+SEEK_SECONDS = 1.0
 
 
 class BlobLease:
@@ -83,9 +85,13 @@ class BlobLease:
         self._created = True
 
 
-async def keep(lease: BlobLease) -> None:
-    """Renew or seek the lock until cancelled."""
-    while True:
-        held = await lease.try_acquire()
+def keeper(lease: BlobLease) -> Background:
+    """Renews or seeks the lock."""
+
+    async def renew_or_seek() -> float:
         # Seeking is quicker than renewing, so that a lock given up is taken within seconds.
-        await asyncio.sleep(RENEW_SECONDS if held else 1.0)
+        return RENEW_SECONDS if await lease.try_acquire() else SEEK_SECONDS
+
+    return Background(
+        renew_or_seek, interval=SEEK_SECONDS, log=log, failed="a lease failed, will try again"
+    )

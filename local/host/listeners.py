@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import Any
 
 from azure.core.exceptions import AzureError, ResourceExistsError
 from azure.eventhub.extensions.checkpointstoreblobaio import BlobCheckpointStore
@@ -26,10 +25,11 @@ from local.host.errors import RefusedError
 from local.host.event_hub_listener import CHECKPOINT_CONTAINER, EventHubListener
 from local.host.host_json import EventHubsOptions
 from local.host.invoker import Invoker, Outcome, TriggerInput
-from local.host.leases import HOSTS_CONTAINER, BlobLease, keep
+from local.host.leases import HOSTS_CONTAINER, BlobLease, keeper
 from local.host.options import HostOptions
 from local.host.settings import AppSettings
 from local.host.timers import BlobMonitor, SystemClock, TimerListener
+from ptu_optimizer.background import Background
 
 
 class Listeners:
@@ -54,7 +54,7 @@ class Listeners:
         self._timers: list[TimerListener] = []
         self._leases: list[BlobLease] = []
         self._stores: list[BlobCheckpointStore] = []
-        self._tasks: list[asyncio.Task[Any]] = []
+        self._loops: list[Background] = []
 
     async def prepare(self, functions: Iterable[FunctionDefinition]) -> None:
         """Build a listener for each function; a connection that is missing stops the start."""
@@ -68,8 +68,10 @@ class Listeners:
         """Begin to take events and to fire timers."""
         for hub in self._hubs:
             hub.start()
-        self._tasks += [asyncio.create_task(timer.run()) for timer in self._timers]
-        self._tasks += [asyncio.create_task(keep(lease)) for lease in self._leases]
+        self._loops += [timer.loop() for timer in self._timers]
+        self._loops += [keeper(lease) for lease in self._leases]
+        for loop in self._loops:
+            loop.start()
 
     def quiesce(self) -> None:
         """Take nothing new, and checkpoint nothing from now on."""
@@ -85,9 +87,7 @@ class Listeners:
 
     async def close(self) -> None:
         """Give partitions and timer locks up, so that other hosts need not wait for them."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(loop.stop() for loop in self._loops))
         await asyncio.gather(
             *(hub.close() for hub in self._hubs),
             *(lease.release() for lease in self._leases),

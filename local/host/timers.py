@@ -21,6 +21,7 @@ from azure.storage.blob.aio import BlobServiceClient
 from local.host.bindings import TimerTrigger
 from local.host.invoker import Outcome, TriggerInput
 from local.host.leases import HOSTS_CONTAINER
+from ptu_optimizer.background import Background
 
 log = logging.getLogger("host.timers")
 
@@ -105,6 +106,7 @@ class TimerListener:
         self._invoke = invoke
         self._clock = clock
         self._stopping = False
+        self._starting = trigger.run_on_startup
 
     @property
     def held(self) -> bool:
@@ -115,15 +117,23 @@ class TimerListener:
         """Fire no more; a running invocation goes on."""
         self._stopping = True
 
+    def loop(self) -> Background:
+        """Runs it, and again if something unexpected ends it."""
+        return Background(
+            self.run,
+            interval=LONGEST_NAP_SECONDS,
+            log=log,
+            failed="a timer failed, its schedule goes on",
+        )
+
     async def run(self) -> None:
         """Fire on schedule until stopped or cancelled."""
-        run_on_startup = self._trigger.run_on_startup
         while not self._stopping:
             if not self._lock.held:
                 await self._clock.sleep(SEEK_SECONDS)
                 continue
+            run_on_startup, self._starting = self._starting, False
             await self._run_while_held(run_on_startup=run_on_startup)
-            run_on_startup = False
 
     async def _run_while_held(self, *, run_on_startup: bool) -> None:
         status = await self._monitor.read() if self._monitor else None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
 from local.host.errors import DrainingError, HostError
 from local.host.worker_process import WorkerProcess
+from ptu_optimizer.background import Background
 
 log = logging.getLogger("host.worker_slot")
 
@@ -36,7 +36,14 @@ class WorkerSlot:
         self._worker: WorkerProcess | None = None
         self._changed = asyncio.Condition()
         self._draining = False
-        self._task: asyncio.Task[None] | None = None
+        self._failures = 0
+        self._started = 0.0
+        self._supervising = Background(
+            self._replace,
+            interval=0.0,
+            log=log,
+            failed="supervising a worker failed, goes on",
+        )
 
     @property
     def worker(self) -> WorkerProcess | None:
@@ -46,7 +53,8 @@ class WorkerSlot:
     async def start(self) -> WorkerProcess:
         """Start the first worker; its refusal is the host's."""
         self._worker = await self._launch()
-        self._task = asyncio.create_task(self._supervise())
+        self._started = asyncio.get_running_loop().time()
+        self._supervising.start()
         return self._worker
 
     async def ready(self) -> WorkerProcess:
@@ -67,38 +75,35 @@ class WorkerSlot:
     async def stop(self) -> None:
         """Stop the worker for good."""
         await self.drain()
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._supervising.stop()
         if self._worker is not None:
             await self._worker.stop()
 
-    async def _supervise(self) -> None:
+    async def _replace(self) -> None:
+        """Wait until the worker ends, and start another."""
         loop = asyncio.get_running_loop()
-        failures = 0
-        started = loop.time()
-        while True:
-            if self._worker is not None:
-                await self._worker.wait()
-                failures = 0 if loop.time() - started >= HEALTHY_SECONDS else failures + 1
-            if self._draining:
-                return
-            pause = restart_pause(failures - 1)
-            log.warning(
-                "worker ended, starting another",
-                extra={"worker": self.label, "pause_seconds": pause},
-            )
-            self._worker = None
-            await asyncio.sleep(pause)
-            started = loop.time()
-            try:
-                worker = await self._launch()
-            except HostError as error:
-                failures += 1
-                log.error("worker does not start", extra={"worker": self.label, "error": error})
-                continue
-            self.restarts += 1
-            async with self._changed:
-                self._worker = worker
-                self._changed.notify_all()
+        if self._worker is not None:
+            await self._worker.wait()
+            healthy = loop.time() - self._started >= HEALTHY_SECONDS
+            self._failures = 0 if healthy else self._failures + 1
+        if self._draining:
+            await self._supervising.stop()
+            return
+        pause = restart_pause(self._failures - 1)
+        log.warning(
+            "worker ended, starting another",
+            extra={"worker": self.label, "pause_seconds": pause},
+        )
+        self._worker = None
+        await asyncio.sleep(pause)
+        self._started = loop.time()
+        try:
+            worker = await self._launch()
+        except HostError as error:
+            self._failures += 1
+            log.error("worker does not start", extra={"worker": self.label, "error": error})
+            return
+        self.restarts += 1
+        async with self._changed:
+            self._worker = worker
+            self._changed.notify_all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import tempfile
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
@@ -18,8 +19,14 @@ from local.system.part import Part
 from local.system.ports import require_free
 from local.system.processes import children, kill_tree
 from local.system.settings import app_settings
+from ptu_optimizer.background import end
 
 T = TypeVar("T")
+
+CLEAN_UP_SECONDS = 30.0
+"""How long `main` may clean up after it was cancelled, before it is cancelled again."""
+
+_log = logging.getLogger(__name__)
 
 
 class LocalSystem:
@@ -127,8 +134,9 @@ class LocalSystem:
             return task.result()
         finally:
             task.cancel()
-            failure.cancel()
-            await asyncio.gather(task, failure, return_exceptions=True)
+            await asyncio.gather(
+                end(task, log=_log, grace=CLEAN_UP_SECONDS), end(failure, log=_log)
+            )
 
     async def wait_failed(self) -> PartDied:
         """Wait until a part ends that nobody has stopped; the error that says so."""

@@ -8,12 +8,12 @@ something new. Reading is one query a second for what has changed.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from ptu_optimizer.admission.gate import Gate
+from ptu_optimizer.background import Background
 from ptu_optimizer.capacity.signals.alert import Alert
 from ptu_optimizer.capacity.signals.learned import Learned
 from ptu_optimizer.capacity.signals.minute import Minute
@@ -91,53 +91,45 @@ class CapacityExchange:
             )
             for gate in gates.values()
         ]
-        self._running = 0
-        self._task: asyncio.Task[None] | None = None
-        self._wanted = asyncio.Event()
+        self._background = Background(
+            self._exchange,
+            interval=interval_seconds,
+            last=self._leave,
+            log=_log,
+            failed="the exchange of capacity failed unexpectedly",
+        )
         for gate in gates.values():
-            gate.on_wanted = self._wanted.set
+            gate.on_wanted = self._background.wake
 
-    @asynccontextmanager
-    async def active(self) -> AsyncIterator[None]:
+    def active(self) -> AbstractAsyncContextManager[None]:
         """Exchange while at least one invocation of this process is inside."""
-        self._running += 1
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._loop())
-        try:
-            yield
-        finally:
-            self._running -= 1
+        return self._background.active()
 
     async def stop(self) -> None:
         """Leave the turn to others at once, before a host ends. Nobody may be inside any more."""
-        self._wanted.set()
-        if self._task is not None:
-            _, late = await asyncio.wait([self._task], timeout=STOP_SECONDS)
-            for task in late:
-                task.cancel()
-                await asyncio.wait([task])
+        await self._background.stop(grace=STOP_SECONDS)
 
-    async def _loop(self) -> None:
-        while self._running:
-            while self._running:
-                self._wanted.clear()
-                await self._each(_Link.once)
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._until_next()):
-                        await self._wanted.wait()
-            # who comes in while we leave finds this task still there, and must not wait in vain
-            await self._each(_Link.leave)
+    async def _exchange(self) -> float:
+        await self._each(_Link.once)
+        return self._until_next()
 
-    async def _each(self, step: Callable[[_Link], Any]) -> None:
+    async def _leave(self) -> None:
+        await self._each(_Link.leave)
+
+    async def _each(self, step: Callable[[_Link], Coroutine[Any, Any, None]]) -> None:
         if len(self._links) == 1:
             await self._one(step, self._links[0])  # most apps have one deployment
-        else:
-            await asyncio.gather(*(self._one(step, link) for link in self._links))
+            return
+        # all of them end before the next step, also if a library cancels one
+        steps = [self._one(step, link) for link in self._links]
+        for ended in await asyncio.gather(*steps, return_exceptions=True):
+            if ended is not None:
+                raise ended
 
-    async def _one(self, step: Callable[[_Link], Any], link: _Link) -> None:
+    async def _one(self, step: Callable[[_Link], Coroutine[Any, Any, None]], link: _Link) -> None:
         try:
             await step(link)
-        except Exception as error:  # nobody awaits this task: it must not just end
+        except Exception as error:  # the other deployments go on
             _log.error("the exchange of capacity failed unexpectedly", exc_info=error)
 
     def _until_next(self) -> float:

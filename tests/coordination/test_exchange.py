@@ -15,7 +15,7 @@ from ptu_optimizer.admission.wait_limits import WaitLimits
 from ptu_optimizer.capacity.signals.minute import Minute
 from ptu_optimizer.capacity.signals.reading import Reading, ReadingKind
 from ptu_optimizer.capacity.signals.usage import UsageWindows
-from ptu_optimizer.coordination.exchange import FOLLOWER_INTERVALS, CapacityExchange
+from ptu_optimizer.coordination.exchange import FOLLOWER_INTERVALS, STOP_SECONDS, CapacityExchange
 from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.hubs import REQUESTS
 from tests.support.controllers import Paced
@@ -347,3 +347,65 @@ async def test_what_nobody_expected_is_survived_too() -> None:
     async with one.exchange.active():
         await one.clock.sleep(10)
     assert store.writes >= 3, "it goes on trying"
+
+
+class CancelledOnce(Store):
+    """A library's cancellation comes out of one read, as from an SDK whose own task was cancelled.
+    Nobody asked the exchange to stop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cancels = False
+
+    async def changed(
+        self, deployment: str, *, since: float, kinds: Sequence[str] | None = None
+    ) -> list[JsonObject]:
+        if self.cancels:
+            self.cancels = False
+            raise asyncio.CancelledError("an inner call was cancelled")
+        return await super().changed(deployment, since=since, kinds=kinds)
+
+
+@pytest.mark.parametrize("deployments", [["ptu"], ["a", "ptu"]], ids=["one", "two"])
+@in_virtual_time
+async def test_a_cancellation_from_inside_a_library_does_not_stop_it(
+    deployments: list[str],
+) -> None:
+    store = CancelledOnce()
+    one, other = Process("one", store, *deployments), Process("other", store, *deployments)
+    async with one.sending():
+        await one.clock.sleep(3)
+        store.cancels = True
+        await one.clock.sleep(3)
+        async with other.exchange.active():
+            other.gates["ptu"].told(
+                Reading(
+                    deployment="ptu",
+                    kind=ReadingKind.LEVEL,
+                    value=0.6,
+                    source="other",
+                    observed_at=other.clock.now(),
+                )
+            )
+            await one.clock.sleep(60)
+        holders = {lease["holder"] for lease in store.of_type("lease")}
+    assert not store.cancels, "it was never cancelled: nothing is shown"
+    assert holders == {"one"}, "it keeps the turn"
+    assert values(one.heard()) == [0.6]
+
+
+@in_virtual_time
+async def test_a_host_that_ends_waits_for_no_store() -> None:
+    class Hanging(Store):
+        async def changed(
+            self, deployment: str, *, since: float, kinds: Sequence[str] | None = None
+        ) -> list[JsonObject]:
+            await asyncio.sleep(1e6)
+            return []
+
+    one = Process("one", Hanging())
+    async with one.exchange.active():
+        await one.clock.sleep(1)
+    began = one.clock.monotonic()
+    await one.exchange.stop()
+    assert one.clock.monotonic() - began == pytest.approx(STOP_SECONDS)

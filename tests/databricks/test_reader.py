@@ -151,6 +151,24 @@ async def test_a_checkpoint_that_cannot_be_written_does_not_hold_the_partition()
     assert len(dealing.seen) == 2
 
 
+async def test_a_cancellation_from_inside_a_library_is_a_failure_like_others() -> None:
+    """Else the partition would be taken for lost, and nobody would read it."""
+
+    class Cancelled(Dealing):
+        async def deal(self, delivery: Delivery) -> Written:
+            written = await super().deal(delivery)
+            if len(self.seen) == 1:
+                raise asyncio.CancelledError("an inner call was cancelled")
+            return written
+
+    dealing = Cancelled()
+    reader = reader_of(dealing)
+    partition = await owned(reader, FakePartition())
+    await reader.on_batch(partition, batch(b"one"))
+    await reader.on_batch(partition, batch(b"two"))
+    assert (len(dealing.seen), len(partition.checkpoints)) == (3, 2)
+
+
 # --- losing a partition ---------------------------------------------------------------------------
 
 
@@ -280,6 +298,38 @@ async def test_batches_are_as_large_as_the_hosts_and_begin_at_the_start() -> Non
     chosen = {name: consumer.options[name] for name in ("max_batch_size", "prefetch")}
     assert chosen == {"max_batch_size": 100, "prefetch": 100}
     assert consumer.options["starting_position"] == "-1"
+
+
+async def test_receiving_begins_again_if_the_sdk_cancels_itself() -> None:
+    class Cancelled(FakeConsumer):
+        times = 0
+
+        async def receive_batch(
+            self, on_event_batch: Callable[[Any, list[EventData]], Awaitable[None]], **options: Any
+        ) -> None:
+            self.times += 1
+            if self.times == 1:
+                raise asyncio.CancelledError("an inner call was cancelled")
+
+    consumer = Cancelled()
+    await reader_of(Dealing(), consumer=consumer).run()
+    assert consumer.times == 2
+
+
+async def test_receiving_that_is_cancelled_ends() -> None:
+    class Waiting(FakeConsumer):
+        async def receive_batch(
+            self, on_event_batch: Callable[[Any, list[EventData]], Awaitable[None]], **options: Any
+        ) -> None:
+            self.options = options
+            await asyncio.Event().wait()
+
+    consumer = Waiting()
+    reading = asyncio.create_task(reader_of(Dealing(), consumer=consumer).run())
+    await until(lambda: bool(consumer.options), "the receiving to begin")
+    reading.cancel()
+    await asyncio.wait([reading])
+    assert reading.cancelled()
 
 
 async def test_an_error_that_repeats_is_logged_once_in_a_while(

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 PACKAGE = "ptu_optimizer"
-COMMON = frozenset({"clock", "errors", "telemetry"})
+COMMON = frozenset({"background", "clock", "errors", "telemetry"})
 PORTS = frozenset({"ports", "capacity.signals"})
 """What the use cases need from outside; readings and minutes are among it."""
 CAPACITY = frozenset(
@@ -71,6 +71,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     | {"requests", "requests.ledger", "requests.intake", "requests.dispatch"}
     | {"requests.status", "requests.sweep", "gateway", "batches", "tenants"},
     "clock": COMMON,
+    "background": COMMON,
     "errors": COMMON,
     "telemetry": COMMON,
     "": frozenset(),

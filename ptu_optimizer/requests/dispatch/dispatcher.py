@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ptu_optimizer.backends.tokens import TokenEstimator
+from ptu_optimizer.background import ends_this_task
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.coordination.exchange import CapacityExchange
 from ptu_optimizer.errors import DependencyUnavailable
@@ -205,18 +206,11 @@ class Dispatcher:
         except (OutcomeHasNoPlace, PublishFailed, DependencyUnavailable) as error:
             return error
         except (Exception, asyncio.CancelledError) as error:
-            if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+            if ends_this_task(error):
                 raise
             _log.exception("an event failed unexpectedly", extra={"request": event.request_id})
             self._handler.reschedule(request, Reschedule(slot=event.slot, why="an internal error"))
         return None
-
-
-def _is_cancelled() -> bool:
-    """Whether somebody has cancelled the task that runs. A library that awaits something of its own
-    which was cancelled raises the same exception, and then nobody has."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 async def _give_up(tasks: Iterable[asyncio.Task[Any]]) -> None:

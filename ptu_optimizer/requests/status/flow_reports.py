@@ -6,10 +6,10 @@ only if something has moved. `GET /requests/{id}` makes its projection of them.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 
+from ptu_optimizer.background import Background
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.ports.stores import CapacityStore
@@ -49,8 +49,14 @@ class FlowReports:
         self._worker = worker
         self._meters: dict[tuple[str, str], FlowMeter] = {}
         self._told: dict[tuple[str, str], int] = {}
-        self._running = 0
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background(
+            self._tell,
+            interval=INTERVAL_SECONDS,
+            first_after=INTERVAL_SECONDS,
+            last=self._tell,
+            log=_log,
+            failed="the flow of requests failed unexpectedly",
+        )
 
     @contextmanager
     def in_hand(self, *, deployment: str, hub: str) -> Iterator[Passing]:
@@ -62,32 +68,19 @@ class FlowReports:
         finally:
             meter.done(now=self._clock.now())
 
-    @asynccontextmanager
-    async def active(self) -> AsyncIterator[None]:
-        """Tell while at least one invocation of this process is inside."""
-        self._running += 1
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._loop())
-        try:
-            yield
-        finally:
-            self._running -= 1
+    def active(self) -> AbstractAsyncContextManager[None]:
+        """Tell while at least one invocation of this process is inside, and once after the last."""
+        return self._background.active()
 
     async def stop(self) -> None:
         """Tell nothing more, before a host ends: what was told lives for minutes."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        await self._background.stop()
 
-    async def _loop(self) -> None:
-        while self._running:
-            await self._clock.sleep(INTERVAL_SECONDS)
-            try:
-                await self.tell()
-            except DependencyUnavailable as error:
-                _log.warning("the flow of requests cannot be told", extra={"reason": error.reason})
-            except Exception:  # nobody awaits this task: it must not just end
-                _log.exception("the flow of requests failed unexpectedly")
+    async def _tell(self) -> None:
+        try:
+            await self.tell()
+        except DependencyUnavailable as error:
+            _log.warning("the flow of requests cannot be told", extra={"reason": error.reason})
 
     async def tell(self) -> None:
         """Write what has moved since it was last written. Raises DependencyUnavailable."""

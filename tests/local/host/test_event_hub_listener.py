@@ -9,8 +9,10 @@ import pytest
 from azure.eventhub import EventData
 
 from local.host.bindings import EventHubTrigger
-from local.host.event_hub_listener import EventHubListener
+from local.host.event_hub_listener import CLOSE_SECONDS, EventHubListener
 from local.host.host_json import EventHubsOptions
+from local.virtual_time import in_virtual_time
+from ptu_optimizer.background import WITHIN_SECONDS
 from tests.local.host.fakes import FakeConsumer, FakeFunction, FakePartition, received
 
 
@@ -23,22 +25,26 @@ class Harness:
         self.now = 0.0
         self.function = function or FakeFunction()
         self.consumer = FakeConsumer()
-        self.listener = EventHubListener(
+        self._many, self._options = many, options
+        self.listener = self.listener_of(self.consumer)
+        self.partition = FakePartition()
+
+    def listener_of(self, consumer: FakeConsumer) -> EventHubListener:
+        return EventHubListener(
             function="f",
             trigger=EventHubTrigger(
                 name="events",
                 hub="requests",
                 connection="C",
                 consumer_group="$Default",
-                many=many,
+                many=self._many,
                 binary=False,
             ),
-            options=EventHubsOptions(**options),
-            consumer=self.consumer,
+            options=EventHubsOptions(**self._options),
+            consumer=consumer,
             invoke=self.function.invoke,
             monotonic=lambda: self.now,
         )
-        self.partition = FakePartition()
 
     async def owned(self) -> FakePartition:
         await self.listener.on_partition_initialize(self.partition)
@@ -229,3 +235,36 @@ async def test_an_error_that_repeats_is_logged_once_in_a_while(
         harness.now = second
         await harness.listener.on_error(None, OSError("refused"))
     assert len([record for record in caplog.records if record.levelname == "WARNING"]) == 3
+
+
+@in_virtual_time
+async def test_receiving_begins_again_if_the_sdk_ends_it_by_itself() -> None:
+    class Ending(FakeConsumer):
+        begun = 0
+
+        async def receive_batch(self, on_event_batch: Any, **options: Any) -> None:
+            self.begun += 1
+            if self.begun == 1:
+                raise asyncio.CancelledError("an inner call was cancelled")
+            await super().receive_batch(on_event_batch, **options)
+
+    harness = Harness()
+    harness.listener = harness.listener_of(consumer := Ending())
+    harness.listener.start()
+    await asyncio.sleep(10)
+    await harness.listener.close()
+    assert consumer.begun == 2, "and not again when it was closed"
+
+
+@in_virtual_time
+async def test_a_client_that_never_ends_costs_seconds_only() -> None:
+    class Hanging(FakeConsumer):
+        async def close(self) -> None:
+            await asyncio.sleep(1e6)
+
+    harness = Harness()
+    harness.listener = harness.listener_of(Hanging())
+    harness.listener.start()
+    await asyncio.sleep(1)
+    await harness.listener.close()
+    assert asyncio.get_running_loop().time() <= 1 + CLOSE_SECONDS + WITHIN_SECONDS

@@ -59,10 +59,11 @@ class Harness:
         status: TimerStatus | None = None,
         run_on_startup: bool = False,
         takes: float = 0,
+        monitor: FakeMonitor | None = None,
     ) -> None:
         self.clock = LoopClock()
         self.lock = FakeLock()
-        self.monitor = FakeMonitor(status)
+        self.monitor = monitor or FakeMonitor(status)
         self.fired: list[float] = []
         self.past_due: list[bool] = []
         self._takes = takes
@@ -193,3 +194,22 @@ def test_a_functions_timer_request_knows_its_schedule_status() -> None:
     request = decode_trigger("timerTrigger", "json", [json.dumps(info).encode()], {})
     assert request.past_due
     assert request.schedule_status == {"Next": "x"}
+
+
+@in_virtual_time
+async def test_a_timer_goes_on_after_a_cancellation_from_inside_a_library() -> None:
+    class Cancelled(FakeMonitor):
+        reads = 0
+
+        async def read(self) -> TimerStatus | None:
+            self.reads += 1
+            if self.reads == 1:
+                raise asyncio.CancelledError("an inner call was cancelled")
+            return await super().read()
+
+    harness = Harness("0 * * * * *", monitor=Cancelled())
+    loop = harness.listener.loop()
+    loop.start()
+    await asyncio.sleep(61)
+    await loop.stop()
+    assert harness.fired == [60]

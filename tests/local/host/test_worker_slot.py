@@ -96,6 +96,35 @@ async def test_a_replacement_that_does_not_start_is_tried_again() -> None:
 
 
 @in_virtual_time
+async def test_a_launch_that_a_library_cancels_is_tried_again() -> None:
+    class Cancelled(Launcher):
+        async def __call__(self) -> WorkerProcess:
+            if len(self.times) == 1:
+                self.times.append(asyncio.get_running_loop().time())
+                raise asyncio.CancelledError("an inner call was cancelled")
+            return await super().__call__()
+
+    launcher = Cancelled()
+    slot = WorkerSlot("all", launcher)
+    await slot.start()
+    launcher.processes[0].die()
+    assert await slot.ready() is cast(WorkerProcess, launcher.processes[1])
+    await slot.stop()
+
+
+@in_virtual_time
+async def test_a_worker_that_ends_while_the_host_drains_is_not_replaced() -> None:
+    launcher = Launcher()
+    slot = WorkerSlot("all", launcher)
+    await slot.start()
+    await slot.drain()
+    launcher.processes[0].die()
+    await asyncio.sleep(100)
+    assert (slot.restarts, len(launcher.times)) == (0, 1)
+    await slot.stop()
+
+
+@in_virtual_time
 async def test_who_waits_for_a_replacement_is_told_when_the_host_drains() -> None:
     launcher = Launcher(refusals=10**6)
     slot = WorkerSlot("all", launcher)

@@ -133,3 +133,34 @@ async def test_a_store_that_is_away_is_told_again_when_it_is_back(warnings: list
         await asyncio.sleep(INTERVAL_SECONDS)
     assert store.writes == 1
     assert any("the flow of requests cannot be told" in each for each in warnings)
+
+
+@in_virtual_time
+async def test_a_cancellation_from_inside_a_library_does_not_silence_it() -> None:
+    class CancelledOnce(FakeCapacity):
+        cancels = True
+
+        async def write(self, record: JsonObject) -> None:
+            if self.cancels:
+                self.cancels = False
+                raise asyncio.CancelledError("an inner call was cancelled")
+            await super().write(record)
+
+    store = CancelledOnce()
+    flows = reports(store)
+    async with flows.active():
+        await pass_one(flows, 0, started=True)
+        await asyncio.sleep(2 * INTERVAL_SECONDS)
+    assert not store.cancels
+    assert store.writes == 1
+
+
+@in_virtual_time
+async def test_after_a_stop_nothing_more_is_told() -> None:
+    store = FakeCapacity()
+    flows = reports(store)
+    async with flows.active():
+        await pass_one(flows, 0, started=True)
+    await flows.stop()
+    await asyncio.sleep(60)
+    assert store.writes == 0
