@@ -42,6 +42,23 @@ _REFERENCE = re.compile(r"(?i)@Microsoft\.(KeyVault|AppConfiguration)\(")
 
 ALERT_AUTHENTICATION = "ALERT_AUTHENTICATION"
 
+FUNCTION_TIMEOUT_SECONDS = 7_200.0
+"""`functionTimeout` of host.json, which a test compares. The host kills a worker whose invocation
+takes longer, and the calls of that worker are then made, and paid for, a second time."""
+
+HOST_MARGIN_SECONDS = 120.0
+"""What an invocation may need beyond its budgets: a request to a store that is under way when a
+budget ends, the output bindings, and the host itself."""
+
+LONGEST_TURN_WAIT_SECONDS = 6_600.0
+"""A batch waits no longer for its turn to send, whatever time the function timeout leaves."""
+
+LEAST_TURN_WAIT_SECONDS = 1_800.0
+"""Ten of the longest turns that other processes take. With less, a batch would be published again
+and again before its turn comes."""
+
+_MOST_WORK_SECONDS = FUNCTION_TIMEOUT_SECONDS - HOST_MARGIN_SECONDS - LEAST_TURN_WAIT_SECONDS
+
 
 class SettingsError(Exception):
     """Settings are missing or malformed.
@@ -490,6 +507,15 @@ class Settings(BaseSettings):
                 "DEFAULT_DEADLINE_SECONDS",
                 "HUB_RETENTION_SECONDS",
             )
+        if self._seconds_left_for_a_turn < LEAST_TURN_WAIT_SECONDS:
+            raise _Misfit(
+                "INVOCATION_BUDGET_SECONDS + CALL_LIMIT_SECONDS + 2 x WRITE_BUDGET_SECONDS must "
+                f"not exceed {_MOST_WORK_SECONDS:.0f}: the Functions host ends an invocation after "
+                f"{FUNCTION_TIMEOUT_SECONDS:.0f} s, and a batch also waits for its turn to send",
+                "INVOCATION_BUDGET_SECONDS",
+                "CALL_LIMIT_SECONDS",
+                "WRITE_BUDGET_SECONDS",
+            )
         unknown = [d.model for d in self.deployments if d.model not in self.sizing]
         if unknown:
             raise _Misfit(
@@ -563,6 +589,19 @@ class Settings(BaseSettings):
     def alert_audiences(self) -> tuple[str, ...]:
         given = (self.alert_audience or "").split(",")
         return tuple(one.strip() for one in given if one.strip())
+
+    @property
+    def turn_wait_seconds(self) -> float:
+        """How long a batch may wait for its turn to send. Its budget starts again when the turn
+        comes, so the wait and all that follows it must fit into the function timeout."""
+        return min(LONGEST_TURN_WAIT_SECONDS, self._seconds_left_for_a_turn)
+
+    @property
+    def _seconds_left_for_a_turn(self) -> float:
+        work = (
+            self.invocation_budget_seconds + self.call_limit_seconds + 2 * self.write_budget_seconds
+        )
+        return FUNCTION_TIMEOUT_SECONDS - HOST_MARGIN_SECONDS - work
 
     @property
     def limits(self) -> dict[str, PriorityLimits]:

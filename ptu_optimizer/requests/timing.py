@@ -19,6 +19,10 @@ class Timing:
     """At most this long an event is held at a closed gate, or for its time to come."""
     invocation_budget: float
     """At most this long an invocation starts new work; what is left is re-scheduled."""
+    turn_wait: float
+    """At most this long a request waits while another process has the turn to send. Publishing it
+    again would win nothing: what stands behind it in its partition could not be sent from here
+    either. The invocation budget starts again when the turn comes."""
     first_deferral: float = 2.0
     """The first interval between publications of a deferred request; it doubles, up to `hold`."""
     backoff: float = 1.0

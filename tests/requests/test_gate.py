@@ -11,7 +11,7 @@ from ptu_optimizer.capacity.reading import Kind, Reading
 from ptu_optimizer.capacity.signals import Signal
 from ptu_optimizer.capacity.usage import UsageWindow
 from ptu_optimizer.requests.gate import PACE_SECONDS, Gate
-from ptu_optimizer.requests.patience import TURN_PATIENCE_SECONDS, Patience
+from ptu_optimizer.requests.patience import Patience
 from ptu_optimizer.requests.permits import PERMIT_SECONDS, Permit
 from tests.support.controllers import level_controller
 from tests.support.signals import learned
@@ -671,14 +671,16 @@ async def test_a_turn_that_was_away_while_the_gate_was_closed_begins_a_hold_anew
 async def test_who_waits_for_a_turn_too_long_hears_who_has_it() -> None:
     gate = gate_of(Seats(1), shared=True)
     gate.turn("a", ours=False, why="worker 2 has the turn")
-    why = await gate.enter(work=1, hub="a", patience=PATIENT)
+    why = await gate.enter(
+        work=1, hub="a", patience=Patience(hold_seconds=30, until=1e6, turn_seconds=6_600)
+    )
     assert why == "worker 2 has the turn"
-    assert now() == pytest.approx(TURN_PATIENCE_SECONDS)
+    assert now() == pytest.approx(6_600)
     why = await gate.enter(
         work=1, hub="a", patience=Patience(hold_seconds=0, until=1e6, turn_seconds=7)
     )
     assert why == "worker 2 has the turn"
-    assert now() == pytest.approx(TURN_PATIENCE_SECONDS + 7)
+    assert now() == pytest.approx(6_607)
 
 
 @in_virtual_time
