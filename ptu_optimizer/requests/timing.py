@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Timing:
-    """How they relate: `lease = call_limit + write_budget + skew` (LEDGER.md 4)."""
+    """How they relate: `lease = call_limit + write_budget + skew` (docs/ledger.md, rule 4)."""
 
     call_limit: float
     """Total time of one call to a deployment."""
@@ -38,7 +38,7 @@ class Timing:
         return min(1.0, self.call_limit / 4)
 
     def deferral_interval(self, deferrals: int) -> float:
-        """Grows, capped at the hold budget (LEDGER.md 10)."""
+        """Grows, capped at the hold budget (docs/ledger.md, rule 10)."""
         return float(min(self.hold, self.first_deferral * 2 ** min(deferrals, 20)))
 
     def failure_pause(self, failures: int, jitter: float) -> float:
