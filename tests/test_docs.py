@@ -247,6 +247,69 @@ def test_documents_stand_alone(path: Path) -> None:
         assert (path.parent / target.partition("#")[0]).resolve().is_relative_to(ROOT)
 
 
+TEXTS = {".bicep", ".json", ".md", ".ps1", ".py", ".sh", ".toml", ".txt", ".xml", ".yaml", ".yml"}
+OTHERS_DOCUMENTS = re.compile(
+    r"(^|/)(articles|concepts|includes|reference|alerts|logs|metrics|how-to)/"
+)
+"""Pages of other repositories, as docs/platform.md names its sources."""
+
+MADE_UP = {"decisions/NNNN-a-few-words.md", "nowhere.md", "forgotten.md", "self.md"}
+"""A pattern of names, the pages of a test's own site, and a variable."""
+
+
+def texts() -> list[Path]:
+    return [
+        path
+        for path in sorted(ROOT.rglob("*"))
+        if path.is_file()
+        and (path.suffix in TEXTS or path.name in {"Dockerfile", "dev"})
+        and not NOT_OURS.intersection(path.relative_to(ROOT).parts)
+        and path != Path(__file__)
+    ]
+
+
+def documents_named_in(text: str) -> set[str]:
+    """Every `NAME.md`, with as much of its path as is given."""
+    text = re.sub(r"https?://\S+", "", text)
+    found = set(re.findall(r"(?<![\w*{}/.-])[\w./-]*\w\.md\b(?!\.)", text))
+    return {name for name in found if not OTHERS_DOCUMENTS.search(name)}
+
+
+def missing_documents(text: str, *, there: set[str]) -> set[str]:
+    """Documents that a text names and the repository does not have; `there`: their paths."""
+    ends = {"/" + path for path in there}
+    return {
+        name
+        for name in documents_named_in(text)
+        if not any(end.endswith("/" + re.sub(r"^(\.{1,2}/)+", "", name)) for end in ends)
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        pytest.param("as in PLATFORM.md C", {"PLATFORM.md"}, id="of another folder"),
+        pytest.param("as in docs/nothing.md", {"docs/nothing.md"}, id="a page that is not there"),
+        pytest.param("[a](../other/a.md#b)", {"../other/a.md"}, id="a link"),
+        pytest.param("docs/a.md, rule 4; a.md; ../docs/a.md", set(), id="there"),
+        pytest.param("AI:how-to/sizing.md", set(), id="a source of the platform's facts"),
+    ],
+)
+def test_a_document_that_is_missing_is_found(text: str, missing: set[str]) -> None:
+    assert missing_documents(text, there={"docs/a.md"}) == missing
+
+
+def test_no_file_refers_to_a_document_that_is_not_there() -> None:
+    there = {named(path) for path in markdown_files()}
+    missing = {
+        f"{named(path)}: {name}"
+        for path in texts()
+        for name in missing_documents(path.read_text(encoding="utf-8"), there=there)
+        if name.removeprefix("docs/") not in MADE_UP
+    }
+    assert missing == set()
+
+
 def files_that_installers_read() -> list[Path]:
     return [
         *ROOT.glob("requirements*.txt"),

@@ -174,7 +174,7 @@ def _cosmos(binding: _Binding) -> CosmosOutput:
     if binding.take("createIfNotExists"):
         raise RefusedError(
             f"{binding.where}: create_if_not_exists cannot work with Entra ID in Azure "
-            "(PLATFORM.md C); create the container beforehand"
+            "(docs/platform.md, The Functions host); create the container beforehand"
         )
     binding.refuse_data_type()
     return CosmosOutput(

@@ -12,7 +12,7 @@ from local.host.durations import parse_span
 from local.host.errors import RefusedError
 
 FUNCTION_TIMEOUT_SECONDS = 1_800.0
-"""Flex Consumption's default (PLATFORM.md C)."""
+"""Flex Consumption's default (docs/platform.md, "The Functions host")."""
 
 # Read by Azure alone: where logs go and which extensions it loads have no meaning here.
 _IGNORED = {"logging", "extensionBundle", "$schema"}
@@ -20,7 +20,8 @@ _IGNORED = {"logging", "extensionBundle", "$schema"}
 
 @dataclass(frozen=True, kw_only=True)
 class EventHubsOptions:
-    """`extensions.eventHubs`, defaults of extension 5 and later (PLATFORM.md C)."""
+    """`extensions.eventHubs`, defaults of extension 5 and later (docs/platform.md, "The Event Hubs
+    trigger")."""
 
     max_batch: int = 100
     min_batch: int = 1

@@ -1,7 +1,7 @@
 """Cosmos DB output bindings: upserts, one document after the other, after the function returned.
 
 As the extension does: last write wins, no transaction over documents; the first failure fails
-the invocation, and what was written before it stays (PLATFORM.md C).
+the invocation, and what was written before it stays (docs/platform.md, "The Functions host").
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ from urllib.parse import unquote
 from local.host.errors import RefusedError
 
 RESERVED = ("admin", "runtime")
-"""First segments that belong to the host; a function on them fails to load (PLATFORM.md H)."""
+"""First segments that belong to the host; a function on them fails to load (docs/platform.md, "The
+Functions host")."""
 
 _CONSTRAINTS: Mapping[str, str] = {
     "int": r"[+-]?\d{1,10}",

@@ -1,8 +1,9 @@
 """The leaky bucket behind a provisioned deployment. Pure: no I/O, no clock.
 
-Microsoft describes utilization as "a variation of the leaky bucket algorithm" (PLATFORM.md A):
-calls are refused at 100 %, otherwise an estimate is added at arrival, corrected to the actual
-cost at completion, and drained continuously in proportion to the deployment's PTUs.
+Microsoft describes utilization as "a variation of the leaky bucket algorithm" (docs/platform.md,
+"Provisioned deployments"): calls are refused at 100 %, otherwise an estimate is added at arrival,
+corrected to the actual cost at completion, and drained continuously in proportion to the
+deployment's PTUs.
 
 Units: *work* is input-equivalent tokens, times are seconds, levels are fractions (1.0 is 100 %).
 """

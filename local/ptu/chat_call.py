@@ -102,7 +102,8 @@ def read_chat_call(
 
 
 def too_long(call: ChatCall, settings: DeploymentConfig) -> ApiError | None:
-    """Some models refuse long prompts on a provisioned deployment (PLATFORM.md A)."""
+    """Some models refuse long prompts on a provisioned deployment (docs/platform.md,
+    "Provisioned deployments")."""
     limit = settings.max_prompt_tokens
     if not settings.provisioned or limit is None or call.prompt_tokens <= limit:
         return None

@@ -18,7 +18,7 @@ __all__ = ["DEFAULT_OUTPUT_ESTIMATE", "Deployment"]
 
 DEFAULT_OUTPUT_ESTIMATE = 1_000
 """Output tokens reserved for a call without ``max_tokens``. Azure estimates a value too but does
-not say which (PLATFORM.md A)."""
+not say which (docs/platform.md, "Provisioned deployments")."""
 
 
 class Deployment(ABC):

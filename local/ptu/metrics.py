@@ -1,7 +1,7 @@
 """The metrics that Azure Monitor has of the simulated deployments. Pure.
 
 Names, units, aggregations and dimensions are those of Microsoft's page "Supported metrics for
-Microsoft.CognitiveServices/accounts" (PLATFORM.md A).
+Microsoft.CognitiveServices/accounts" (docs/platform.md, "The utilization metric").
 """
 
 from __future__ import annotations

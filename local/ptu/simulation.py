@@ -49,7 +49,7 @@ class Simulation:
 
     def spillover_of(self, name: str, requested: str | None) -> PaygDeployment | None:
         """Where a call that ``name`` cannot serve goes. The deployment's own setting wins over
-        the request's header (PLATFORM.md A)."""
+        the request's header (docs/platform.md, "Pay-as-you-go and spillover")."""
         if not self.settings[name].provisioned:
             return None
         target = self.deployments.get(self.settings[name].spillover_to or requested or "")

@@ -7,11 +7,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-TURN_PATIENCE_SECONDS = 6_600.0
-"""How long a request waits while another process has the turn. Nothing is won by publishing it
-again: what stands behind it in its partition could not be sent from here either. Below the
-`functionTimeout` of host.json."""
-
 LOOK_SECONDS = 1.0
 """Who waits for a turn is looked at no more often: when it comes, patience is counted anew."""
 
@@ -24,7 +19,7 @@ class WaitLimits:
     """At a closed gate, counted from when it closed, we came, or our turn did."""
     until: float
     """At all, in monotonic seconds: the end of the invocation's budget."""
-    turn_seconds: float = TURN_PATIENCE_SECONDS
+    turn_seconds: float = math.inf
     """While another process has the turn, counted from when we came."""
     route_seconds: float = math.inf
     """At all, counted from when it came: then it asks another deployment, or expires."""

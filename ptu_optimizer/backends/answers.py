@@ -20,12 +20,14 @@ from ptu_optimizer.ports.model_calls import (
 )
 
 UTILIZATION_HEADER = "azure-openai-deployment-utilization"
-"""A percent string such as "11.2%"; undocumented and not promised (PLATFORM.md A): a hint."""
+"""A percent string such as "11.2%"; undocumented and not promised: a hint (docs/platform.md,
+"Provisioned deployments")."""
 
 SERVED_BY_HEADER = "x-ms-deployment-name"
 SPILLED_FROM_HEADER = "x-ms-spillover-from-deployment"
 """Names the provisioned deployment. Microsoft's page also writes it once as
-`x-ms-spillover-from-<deployment-name>` (PLATFORM.md A): both are read."""
+`x-ms-spillover-from-<deployment-name>` (docs/platform.md, "Pay-as-you-go and spillover"): both are
+read."""
 
 TOKENS_LEFT_HEADER = "x-ratelimit-remaining-tokens"
 """Of a pay-as-you-go deployment. What a provisioned one means by it is not documented."""

@@ -55,6 +55,7 @@ class Parts:
             skew=s.skew_seconds,
             hold=s.hold_seconds,
             invocation_budget=s.invocation_budget_seconds,
+            turn_wait=s.turn_wait_seconds,
         )
 
     @cached_property

@@ -32,7 +32,8 @@ class BlobRange(BaseModel):
 
 
 class RequestEvent(BaseModel):
-    """A request on its way. `slot` is the ledger slot it may create next (LEDGER.md 1)."""
+    """A request on its way. `slot` is the ledger slot it may create next (docs/ledger.md,
+    rule 1)."""
 
     model_config = ConfigDict(frozen=True)
     v: Literal[1] = 1
@@ -76,7 +77,7 @@ class RequestEvent(BaseModel):
 
 
 class NudgeEvent(BaseModel):
-    """Says nothing: its handling moves a partition's position on (LEDGER.md 11)."""
+    """Says nothing: its handling moves a partition's position on (docs/ledger.md, rule 11)."""
 
     model_config = ConfigDict(frozen=True)
     v: Literal[1] = 1

@@ -5,6 +5,24 @@ from __future__ import annotations
 from pydantic import Field
 
 from .group import SettingsGroup
+from .setting_errors import Misfit
+
+FUNCTION_TIMEOUT_SECONDS = 7_200.0
+"""`functionTimeout` of host.json, which a test compares. The host kills a worker whose invocation
+takes longer, and the calls of that worker are then made, and paid for, a second time."""
+
+HOST_MARGIN_SECONDS = 120.0
+"""What an invocation may need beyond its budgets: a request to a store that is under way when a
+budget ends, the output bindings, and the host itself."""
+
+LONGEST_TURN_WAIT_SECONDS = 6_600.0
+"""A batch waits no longer for its turn to send, whatever time the function timeout leaves."""
+
+LEAST_TURN_WAIT_SECONDS = 1_800.0
+"""Ten of the longest turns that other processes take. With less, a batch would be published again
+and again before its turn comes."""
+
+_MOST_WORK_SECONDS = FUNCTION_TIMEOUT_SECONDS - HOST_MARGIN_SECONDS - LEAST_TURN_WAIT_SECONDS
 
 
 class DispatchSettings(SettingsGroup):
@@ -69,3 +87,28 @@ class DispatchSettings(SettingsGroup):
         pattern=r"^\S+(\s+\S+){4,5}$",
         examples=["30 */2 * * * *"],
     )
+
+    @property
+    def turn_wait_seconds(self) -> float:
+        """How long a batch may wait for its turn to send. Its budget starts again when the turn
+        comes, so the wait and all that follows it must fit into the function timeout."""
+        return min(LONGEST_TURN_WAIT_SECONDS, self._seconds_left_for_a_turn)
+
+    @property
+    def _seconds_left_for_a_turn(self) -> float:
+        work = (
+            self.invocation_budget_seconds + self.call_limit_seconds + 2 * self.write_budget_seconds
+        )
+        return FUNCTION_TIMEOUT_SECONDS - HOST_MARGIN_SECONDS - work
+
+    def check_dispatch(self) -> None:
+        """Raises Misfit."""
+        if self._seconds_left_for_a_turn < LEAST_TURN_WAIT_SECONDS:
+            raise Misfit(
+                "INVOCATION_BUDGET_SECONDS + CALL_LIMIT_SECONDS + 2 x WRITE_BUDGET_SECONDS must "
+                f"not exceed {_MOST_WORK_SECONDS:.0f}: the Functions host ends an invocation after "
+                f"{FUNCTION_TIMEOUT_SECONDS:.0f} s, and a batch also waits for its turn to send",
+                "INVOCATION_BUDGET_SECONDS",
+                "CALL_LIMIT_SECONDS",
+                "WRITE_BUDGET_SECONDS",
+            )

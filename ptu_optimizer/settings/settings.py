@@ -68,6 +68,7 @@ class Settings(
                 raise Misfit(f"{name} or {alternative} must be set; {looks(fields[one])}", name)
         self.check_admission()
         self.check_queue()
+        self.check_dispatch()
         self.check_deployments()
         self._check_places()
         self.check_alerts()

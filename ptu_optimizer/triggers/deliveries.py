@@ -35,7 +35,8 @@ def epoch(enqueued: datetime | None) -> float:
 
 
 def partition(events: Sequence[func.EventHubEvent]) -> str:
-    """The partition of a batch: metadata is shared by its events (PLATFORM.md C)."""
+    """The partition of a batch: metadata is shared by its events (docs/platform.md, "The
+    Event Hubs trigger")."""
     metadata = events[0].metadata if events else None
     context = (metadata or {}).get("PartitionContext") or {}
     if isinstance(context, str):  # which of the two depends on how the host typed it

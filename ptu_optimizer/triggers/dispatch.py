@@ -1,8 +1,9 @@
 """Event Hub triggers: one dispatcher behind the three hubs.
 
 The retry policy is unlimited: the trigger checkpoints a batch also when its function failed, so an
-exception must bring the batch again (PLATFORM.md C, G). Output bindings are written one by one
-after the function returned, in this order: what was deferred, what was put aside, how far was read.
+exception must bring the batch again (docs/platform.md, "The Event Hubs trigger"). Output bindings
+are written one by one after the function returned, in this order: what was deferred, what was put
+aside, how far was read.
 """
 
 from typing import Any, List

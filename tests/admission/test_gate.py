@@ -7,7 +7,7 @@ import pytest
 from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
 from ptu_optimizer.admission.gate import PACE_SECONDS, CallAsk, Gate, NotAdmitted
 from ptu_optimizer.admission.permits import PERMIT_SECONDS, Ending, Permit
-from ptu_optimizer.admission.wait_limits import TURN_PATIENCE_SECONDS, WaitLimits
+from ptu_optimizer.admission.wait_limits import WaitLimits
 from ptu_optimizer.capacity.control.controller import Controller
 from ptu_optimizer.capacity.control.verdict import Admit, Verdict, Wait
 from ptu_optimizer.capacity.estimate.belief import Belief
@@ -708,14 +708,15 @@ async def test_a_turn_that_was_away_while_the_gate_was_closed_begins_a_hold_anew
 async def test_who_waits_for_a_turn_too_long_hears_who_has_it() -> None:
     gate = gate_of(Seats(1), shared=True)
     gate.turn("a", ours=False, why="worker 2 has the turn")
-    why = await gate.enter(CallAsk(work=1, hub="a", limits=PATIENT))
+    limits = WaitLimits(hold_seconds=30, until=1e6, turn_seconds=6_600)
+    why = await gate.enter(CallAsk(work=1, hub="a", limits=limits))
     assert why == NotAdmitted("worker 2 has the turn")
-    assert now() == pytest.approx(TURN_PATIENCE_SECONDS)
+    assert now() == pytest.approx(6_600)
     why = await gate.enter(
         CallAsk(work=1, hub="a", limits=WaitLimits(hold_seconds=0, until=1e6, turn_seconds=7))
     )
     assert why == NotAdmitted("worker 2 has the turn")
-    assert now() == pytest.approx(TURN_PATIENCE_SECONDS + 7)
+    assert now() == pytest.approx(6_607)
 
 
 @in_virtual_time

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from local.virtual_time import in_virtual_time
-from ptu_optimizer.admission.wait_limits import (
-    LOOK_SECONDS,
-    TURN_PATIENCE_SECONDS,
-    WaitLimits,
-    Watch,
-)
+from ptu_optimizer.admission.wait_limits import LOOK_SECONDS, WaitLimits, Watch
 
 CAME = 100.0
 PATIENCE = WaitLimits(hold_seconds=30, until=CAME + 90, turn_seconds=600)
@@ -56,8 +50,29 @@ def test_without_the_turn_only_the_patience_for_turns_counts() -> None:
     remaining, look = left(now=CAME + 200, ours=False, blocked_since=0.0)
     assert remaining == pytest.approx(400)
     assert look == 30, "when the turn comes there is another patience"
-    impatient = WaitLimits(hold_seconds=0, until=CAME + 90)
-    assert left(now=CAME, limits=impatient, ours=False) == (TURN_PATIENCE_SECONDS, LOOK_SECONDS)
+    impatient = WaitLimits(hold_seconds=0, until=CAME + 90, turn_seconds=600)
+    assert left(now=CAME, limits=impatient, ours=False) == (600, LOOK_SECONDS)
+
+
+@given(
+    came=st.floats(CAME, CAME + 90, exclude_max=True),
+    turn_since=st.floats(0, 1_000),
+    blocked_since=st.none() | st.floats(0, 1_000),
+)
+def test_nobody_stands_longer_than_the_wait_for_a_turn_and_the_budget(
+    came: float, turn_since: float, blocked_since: float | None
+) -> None:
+    """Whenever it came within the budget, and whenever the turn came within its wait."""
+    end = PATIENCE.until + PATIENCE.turn_seconds
+    for ours in (False, True):
+        remaining, _ = PATIENCE.left(
+            came=came,
+            now=end,
+            ours=ours,
+            turn_since=min(turn_since, came + PATIENCE.turn_seconds),
+            blocked_since=blocked_since,
+        )
+        assert remaining <= 1e-6
 
 
 @given(
@@ -128,8 +143,3 @@ async def test_after_nobody_wanted_it_it_can_be_wanted_again() -> None:
     watch.within(1.0)
     await asyncio.sleep(10)
     assert wanted.looks == [1.0, 11.0]
-
-
-def test_the_patience_for_a_turn_ends_before_the_host_ends_the_function() -> None:
-    assert 0 < TURN_PATIENCE_SECONDS < 7_200
-    assert math.isfinite(TURN_PATIENCE_SECONDS)

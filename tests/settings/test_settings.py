@@ -7,9 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ptu_optimizer.capacity.work import Model
 from ptu_optimizer.settings.alerts import alerts_need_the_function_key
+from ptu_optimizer.settings.dispatch import (
+    FUNCTION_TIMEOUT_SECONDS,
+    HOST_MARGIN_SECONDS,
+    LEAST_TURN_WAIT_SECONDS,
+    LONGEST_TURN_WAIT_SECONDS,
+)
 from ptu_optimizer.settings.setting_errors import SettingsError
 from ptu_optimizer.settings.settings import Settings, load_settings
 
@@ -32,6 +40,7 @@ NEEDED = {
     "SWEEP_SCHEDULE": "30 */2 * * * *",
 }
 ALIASES = {str(field.alias) for field in Settings.model_fields.values()}
+HOST: dict[str, str] = json.loads((ROOT / "host.json").read_text())
 EXAMPLE: dict[str, str] = json.loads((ROOT / "local.settings.json.example").read_text())["Values"]
 
 
@@ -392,6 +401,73 @@ def test_a_deployment_named_twice_is_refused() -> None:
 )
 def test_settings_that_do_not_fit_together_are_named(changes: dict[str, str], says: str) -> None:
     assert says in complaint(**changes)
+
+
+# --- what must fit into the function timeout ------------------------------------------------------
+
+DISPATCH_TIMES = ("INVOCATION_BUDGET_SECONDS", "CALL_LIMIT_SECONDS", "WRITE_BUDGET_SECONDS")
+
+
+def test_the_function_timeout_is_that_of_host_json() -> None:
+    hours, minutes, seconds = map(int, HOST["functionTimeout"].split(":"))
+    assert hours * 3_600 + minutes * 60 + seconds == FUNCTION_TIMEOUT_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("times", "wait"),
+    [
+        pytest.param((120, 300, 30), LONGEST_TURN_WAIT_SECONDS, id="the defaults"),
+        pytest.param((20, 20, 8), LONGEST_TURN_WAIT_SECONDS, id="short ones: no longer wait"),
+        pytest.param((120, 600, 30), 6_300, id="a call limit for reasoning models"),
+        pytest.param((120, 3_600, 30), 3_300, id="the longest call limit"),
+        pytest.param((3_600, 300, 30), 3_120, id="the longest budget"),
+        pytest.param((120, 3_600, 780), LEAST_TURN_WAIT_SECONDS, id="the most that is accepted"),
+    ],
+)
+def test_the_wait_for_the_turn_takes_what_the_times_of_dispatch_leave(
+    times: tuple[int, int, int], wait: float
+) -> None:
+    settings = load(**dict(zip(DISPATCH_TIMES, map(str, times), strict=True)))
+    assert settings.turn_wait_seconds == wait
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        pytest.param((120, 3_600, 781), id="a second of writes too long"),
+        pytest.param((3_600, 3_600, 30), id="a budget and a call"),
+        pytest.param((120, 300, 3_600), id="writes"),
+    ],
+)
+def test_times_that_leave_no_wait_for_the_turn_are_named(times: tuple[int, int, int]) -> None:
+    with pytest.raises(SettingsError) as raised:
+        load(**dict(zip(DISPATCH_TIMES, map(str, times), strict=True)))
+    assert raised.value.names == DISPATCH_TIMES
+    assert "must not exceed 5280: the Functions host ends an invocation after 7200 s" in str(
+        raised.value
+    )
+
+
+@given(
+    budget=st.floats(0, 3_600, exclude_min=True),
+    call=st.floats(0, 3_600, exclude_min=True),
+    write=st.floats(0, 3_600, exclude_min=True),
+)
+def test_no_accepted_times_exceed_the_function_timeout(
+    budget: float, call: float, write: float
+) -> None:
+    times = dict(zip(DISPATCH_TIMES, map(str, (budget, call, write)), strict=True))
+    try:
+        settings = load(**times)
+    except SettingsError:
+        assert budget + call + 2 * write > 5_280 - 1e-6
+        return
+    longest = settings.turn_wait_seconds + budget + call + 2 * write
+    assert longest <= FUNCTION_TIMEOUT_SECONDS - HOST_MARGIN_SECONDS + 1e-6
+    assert settings.turn_wait_seconds >= LEAST_TURN_WAIT_SECONDS
+
+
+# --- how they are named ---------------------------------------------------------------------------
 
 
 def test_every_bad_setting_is_named_at_once() -> None:

@@ -1,4 +1,4 @@
-"""The import rules of the house (DESIGN.md, "Who may import whom"), as a check on source text."""
+"""The import rules of the house (docs/design.md, "Who may import whom"): a check on source text."""
 
 from __future__ import annotations
 

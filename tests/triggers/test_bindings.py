@@ -188,16 +188,6 @@ def test_batches_stay_small_enough_to_be_dealt_with_in_time() -> None:
     assert hubs["initialOffsetOptions"] == {"type": "fromStart"}, "what came first is not lost"
 
 
-def test_a_function_may_run_longer_than_a_batch_can_take() -> None:
-    hours, minutes, seconds = map(int, HOST["functionTimeout"].split(":"))
-    timeout = hours * 3_600 + minutes * 60 + seconds
-    longest = sum(
-        float(SETTINGS[name])
-        for name in ("INVOCATION_BUDGET_SECONDS", "CALL_LIMIT_SECONDS", "WRITE_BUDGET_SECONDS")
-    )
-    assert timeout > 2 * longest
-
-
 # --- timers and outputs -------------------------------------------------------------------------
 
 

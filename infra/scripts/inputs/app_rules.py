@@ -111,11 +111,17 @@ EITHER = (
 DEFAULTS = {
     "DEFAULT_DEADLINE_SECONDS": "86400",
     "HUB_RETENTION_SECONDS": "604800",
+    "CALL_LIMIT_SECONDS": "300",
+    "WRITE_BUDGET_SECONDS": "30",
+    "INVOCATION_BUDGET_SECONDS": "120",
     "LOWER_LIMIT": "0.2",
     "UPPER_LIMIT": "0.8",
     "ALERT_AUTHENTICATION": "key",
 }
 """Of the settings that are compared with others."""
+
+MOST_WORK_SECONDS = 5_280
+"""What an invocation may need beside its wait for the turn to send."""
 
 
 def problems(settings: Mapping[str, str], *, known_models: frozenset[str]) -> list[str]:
@@ -157,6 +163,16 @@ def _do_not_fit(
         found.append("LOWER_LIMIT must be below UPPER_LIMIT")
     if float(values["DEFAULT_DEADLINE_SECONDS"]) > float(values["HUB_RETENTION_SECONDS"]):
         found.append("DEFAULT_DEADLINE_SECONDS must not exceed HUB_RETENTION_SECONDS")
+    work = (
+        float(values["INVOCATION_BUDGET_SECONDS"])
+        + float(values["CALL_LIMIT_SECONDS"])
+        + 2 * float(values["WRITE_BUDGET_SECONDS"])
+    )
+    if work > MOST_WORK_SECONDS:
+        found.append(
+            "INVOCATION_BUDGET_SECONDS + CALL_LIMIT_SECONDS + 2 x WRITE_BUDGET_SECONDS must not "
+            f"exceed {MOST_WORK_SECONDS}"
+        )
     if values["ALERT_AUTHENTICATION"] == "entra":
         found += [
             f"{name} must be set when ALERT_AUTHENTICATION is entra"

@@ -48,7 +48,8 @@ def index_app(directory: Path) -> dict[str, IndexedFunction]:
     if str(directory) not in sys.path:
         sys.path.insert(0, str(directory))
     module = importlib.import_module(Path(script).stem)
-    # Once per app object: a second call finds every name taken (PLATFORM.md H).
+    # Once per app object: a second call finds every name taken (docs/platform.md, "The Python
+    # worker").
     indexed = [_index(function, directory) for function in _app(module, script).get_functions()]
     return {function.name: function for function in indexed}
 

@@ -54,7 +54,7 @@ class Invocations:
         """An HTTP invocation: returns what the function returned, before its outputs are sent.
 
         As in Azure the response does not wait for output bindings, and an output that cannot be
-        encoded fails the invocation but not the response (PLATFORM.md H).
+        encoded fails the invocation but not the response (docs/platform.md, "The Python worker").
         """
         function = self._functions[header["function"]]
         INVOCATION_ID.set(header["id"])

@@ -4,7 +4,8 @@ Every alert has the same `essentials`; they are held to the schema. `alertContex
 kind of alert to the next and may be null, so of it is taken what can be read and no more.
 
 Source: "Common alert schema" and "Sample alert payloads", MicrosoftDocs/azure-monitor-docs
-`articles/azure-monitor/alerts/alerts-common-schema.md` and `alerts-payload-samples.md` (07/2026).
+`articles/azure-monitor/alerts/alerts-common-schema.md` and
+`articles/azure-monitor/alerts/alerts-payload-samples.md` (07/2026).
 """
 
 from __future__ import annotations

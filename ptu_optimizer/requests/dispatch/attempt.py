@@ -1,6 +1,6 @@
 """One attempt: claim a slot, call the deployment once, write what became of it.
 
-Two creates and no read on the usual path. Rules of LEDGER.md in numbers.
+Two creates and no read on the usual path. Numbers in comments are the rules of docs/ledger.md.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ The trigger hands over a partition's next batch when the function has returned. 
 wait for the slowest call, nothing of the partition could be sent meanwhile: with one busy
 partition a fifth of the deployment stays idle. So a full batch, behind which there is more, returns
 when each of its requests is done or under way. The calls go on in this process. If it dies, their
-leases end and the sweep finds them, as it finds whatever has lost its event (LEDGER.md 11).
+leases end and the sweep finds them, as it finds whatever has lost its event (docs/ledger.md, rule
+11).
 """
 
 from __future__ import annotations

@@ -245,6 +245,7 @@ class RequestHandler:
                 # with nowhere else to go, nothing is won by coming back later
                 hold_seconds=left if route.spilled_over else self._timing.hold,
                 until=request.invocation.until,
+                turn_seconds=self._timing.turn_wait,
                 route_seconds=left,
             ),
             hub=request.hub,

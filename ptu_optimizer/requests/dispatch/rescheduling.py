@@ -1,4 +1,4 @@
-"""Re-scheduling: publish a copy for later without multiplying copies (LEDGER.md 10)."""
+"""Re-scheduling: publish a copy for later without multiplying copies (docs/ledger.md, rule 10)."""
 
 from __future__ import annotations
 

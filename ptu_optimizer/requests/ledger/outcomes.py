@@ -1,4 +1,4 @@
-"""Writing outcomes: at once, at most one a request, never lost (LEDGER.md 2, 7)."""
+"""Writing outcomes: at once, at most one a request, never lost (docs/ledger.md, rules 2 and 7)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The ledger of a request: numbered slots, each created, never upserted, and their fold.
 
-Pure. The rules are those of LEDGER.md (docs/ledger.md); the numbers in comments are its rules.
+Pure. The rules are those of docs/ledger.md; the numbers in comments are its rules.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Timing:
-    """How they relate: `lease = call_limit + write_budget + skew` (LEDGER.md 4)."""
+    """How they relate: `lease = call_limit + write_budget + skew` (docs/ledger.md, rule 4)."""
 
     call_limit: float
     """Total time of one call to a deployment."""
@@ -19,6 +19,10 @@ class Timing:
     """At most this long an event is held at a closed gate, or for its time to come."""
     invocation_budget: float
     """At most this long an invocation starts new work; what is left is re-scheduled."""
+    turn_wait: float
+    """At most this long a request waits while another process has the turn to send. Publishing it
+    again would win nothing: what stands behind it in its partition could not be sent from here
+    either. The invocation budget starts again when the turn comes."""
     first_deferral: float = 2.0
     """The first interval between publications of a deferred request; it doubles, up to `hold`."""
     backoff: float = 1.0
@@ -34,7 +38,7 @@ class Timing:
         return min(1.0, self.call_limit / 4)
 
     def deferral_interval(self, deferrals: int) -> float:
-        """Grows, capped at the hold budget (LEDGER.md 10)."""
+        """Grows, capped at the hold budget (docs/ledger.md, rule 10)."""
         return float(min(self.hold, self.first_deferral * 2 ** min(deferrals, 20)))
 
     def failure_pause(self, failures: int, jitter: float) -> float:

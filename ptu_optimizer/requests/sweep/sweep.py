@@ -1,7 +1,7 @@
 """The sweep: publishes again what lost its event, expires what is late, closes what is complete.
 
 What is lost is known from how far each partition has been read, never from age alone, so a backlog
-of hours makes no copies (LEDGER.md 11). It reads one partition at a time.
+of hours makes no copies (docs/ledger.md, rule 11). It reads one partition at a time.
 """
 
 from __future__ import annotations

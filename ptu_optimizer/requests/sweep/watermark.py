@@ -1,10 +1,10 @@
 """How far the hubs have been read: what was published before the watermark has been handled.
 
 Each dispatch invocation ends by writing one position per partition; the watermark is the oldest of
-all partitions' (LEDGER.md 11). A position can stand still with nothing wrong but the books: its
-last batch was checkpointed although its function failed, or a slow former owner wrote an older
-position last. Nothing lost would be found any more, on any partition, so the sweep then nudges the
-partition: an event that says nothing, whose handling moves the position on.
+all partitions' (docs/ledger.md, rule 11). A position can stand still with nothing wrong but the
+books: its last batch was checkpointed although its function failed, or a slow former owner wrote
+an older position last. Nothing lost would be found any more, on any partition, so the sweep then
+nudges the partition: an event that says nothing, whose handling moves the position on.
 """
 
 from __future__ import annotations

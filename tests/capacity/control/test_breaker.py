@@ -146,7 +146,14 @@ class Played:
 
     def play(self) -> Played:
         rng = random.Random(7)
-        timing = Timing(call_limit=300, write_budget=30, skew=30, hold=30, invocation_budget=120)
+        timing = Timing(
+            call_limit=300,
+            write_budget=30,
+            skew=30,
+            hold=30,
+            invocation_budget=120,
+            turn_wait=6_600,
+        )
         breaker, step = Breaker(), 0.05
         waiting = [(0.0, number) for number in range(self.requests)]
         heapq.heapify(waiting)

@@ -67,6 +67,12 @@ GOOD: list[Any] = [
     pytest.param({}, {"SOON_SECONDS": "0"}, id="at the least"),
     pytest.param({}, {"SOON_SECONDS": "9e2"}, id="a number with an exponent"),
     pytest.param({}, {"UPPER_LIMIT": "1"}, id="at the most"),
+    pytest.param({}, {"CALL_LIMIT_SECONDS": "3600"}, id="the longest call"),
+    pytest.param(
+        {},
+        {"CALL_LIMIT_SECONDS": "3600", "WRITE_BUDGET_SECONDS": "780"},
+        id="times of dispatch that just leave a wait for the turn",
+    ),
     pytest.param({}, {"upper_limit": "0.9"}, id="a name in lower case"),
     pytest.param({}, {"UPPER_LIMIT": ""}, id="an empty value is none"),
     pytest.param({}, {"LOWER_LIMIT": "0.5", "UPPER_LIMIT": "0.6"}, id="limits in order"),
@@ -180,6 +186,12 @@ BAD: list[Any] = [
     pytest.param({}, {"LIVE_TTL_SECONDS": "inf"}, id="without end"),
     pytest.param({}, {"max_items": "0"}, id="a bad value under a name in lower case"),
     pytest.param({}, {"UPPER_LIMIT": "1.5"}, id="above 100 %"),
+    pytest.param(
+        {},
+        {"CALL_LIMIT_SECONDS": "3600", "WRITE_BUDGET_SECONDS": "781"},
+        id="times of dispatch that leave too little wait for the turn",
+    ),
+    pytest.param({}, {"WRITE_BUDGET_SECONDS": "3600"}, id="writes longer than the function"),
     pytest.param({}, {"UPPER_LIMIT": "0.2"}, id="limits that are equal"),
     pytest.param({}, {"DEFAULT_DEADLINE_SECONDS": "604801"}, id="a deadline beyond retention"),
     pytest.param(

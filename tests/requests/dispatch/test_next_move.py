@@ -37,7 +37,9 @@ from ptu_optimizer.requests.ledger.timing import Timing
 
 NOW = EPOCH
 DEADLINE = NOW + 900
-TIMING = Timing(call_limit=60, write_budget=30, skew=30, hold=20, invocation_budget=240)
+TIMING = Timing(
+    call_limit=60, write_budget=30, skew=30, hold=20, invocation_budget=240, turn_wait=600
+)
 PLENTY = 240.0
 """Seconds that the invocation has left."""
 

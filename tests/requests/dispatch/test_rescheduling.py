@@ -19,7 +19,9 @@ from ptu_optimizer.requests.envelope import RequestEvent
 from ptu_optimizer.requests.ledger.timing import Timing
 from tests.support.publishing import FakePublisher
 
-TIMING = Timing(call_limit=300, write_budget=30, skew=30, hold=30, invocation_budget=120)
+TIMING = Timing(
+    call_limit=300, write_budget=30, skew=30, hold=30, invocation_budget=120, turn_wait=6_600
+)
 KEPT = TIMING.hold + MEMORY_MARGIN_SECONDS
 
 

@@ -28,7 +28,9 @@ from tests.support.id_keys import FakeVault
 from tests.support.publishing import FakePublisher
 from tests.support.stores import FakeBlobs, FakeGroups
 
-TIMING = Timing(call_limit=300, write_budget=30, skew=30, hold=30, invocation_budget=120)
+TIMING = Timing(
+    call_limit=300, write_budget=30, skew=30, hold=30, invocation_budget=120, turn_wait=6_600
+)
 DAY, WEEK = 86_400.0, 604_800.0
 MINT = IdMint(b"a key of this test")
 BODY: dict[str, Any] = {"messages": [{"role": "user", "content": "Why?"}]}

@@ -22,7 +22,9 @@ from ptu_optimizer.requests.ledger.timing import Timing
 from tests.support.publishing import FakePublisher
 from tests.support.stores import FakeBlobs, FakeRequests
 
-TIMING = Timing(call_limit=300, write_budget=30, skew=30, hold=30, invocation_budget=120)
+TIMING = Timing(
+    call_limit=300, write_budget=30, skew=30, hold=30, invocation_budget=120, turn_wait=6_600
+)
 REQUEST = IdMint(b"a key of this test").mint(created_at=1e9, ends_at=2e9, count=1).request_id(0)
 
 

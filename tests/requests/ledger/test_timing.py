@@ -1,12 +1,16 @@
 """The times that the ledger protocol stands on."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ptu_optimizer.requests.ledger.timing import Timing
 
-TIMING = Timing(call_limit=300, write_budget=30, skew=30, hold=30, invocation_budget=120)
+TIMING = Timing(
+    call_limit=300, write_budget=30, skew=30, hold=30, invocation_budget=120, turn_wait=6_600
+)
 
 
 def test_a_lease_covers_the_call_its_writes_and_the_skew() -> None:
@@ -21,7 +25,7 @@ def test_a_lease_covers_the_call_its_writes_and_the_skew() -> None:
     ],
 )
 def test_with_less_than_this_left_no_call_is_started(call_limit: float, least: float) -> None:
-    short = Timing(call_limit=call_limit, write_budget=30, skew=30, hold=30, invocation_budget=120)
+    short = replace(TIMING, call_limit=call_limit)
     assert short.least_call == least
 
 

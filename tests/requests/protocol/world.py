@@ -43,6 +43,7 @@ TIMING = Timing(
     skew=6.0,
     hold=8.0,
     invocation_budget=20.0,
+    turn_wait=400.0,
     first_deferral=2.0,
 )
 """Small enough for many runs, in about the proportions of the settings' defaults."""

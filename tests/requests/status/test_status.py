@@ -19,7 +19,9 @@ from ptu_optimizer.requests.status.wait_reason import QUEUED_WHY
 from tests.support.id_keys import OLD, FakeVault
 from tests.support.stores import FakeBlobs, FakeCapacity, FakeRequests
 
-TIMING = Timing(call_limit=300, write_budget=30, skew=30, hold=30, invocation_budget=120)
+TIMING = Timing(
+    call_limit=300, write_budget=30, skew=30, hold=30, invocation_budget=120, turn_wait=6_600
+)
 MINT = IdMint(OLD)
 GROUP = MINT.mint(created_at=EPOCH - 60, ends_at=EPOCH + 86_400, count=2)
 REQUEST = GROUP.request_id(1)

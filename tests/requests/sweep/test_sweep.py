@@ -28,7 +28,9 @@ from tests.support.id_keys import NEW, OLD, FakeVault, group_of, version
 from tests.support.publishing import FakePublisher
 from tests.support.stores import FakeBlobs, FakeGroups, FakeRequests
 
-TIMING = Timing(call_limit=300, write_budget=30, skew=30, hold=30, invocation_budget=120)
+TIMING = Timing(
+    call_limit=300, write_budget=30, skew=30, hold=30, invocation_budget=120, turn_wait=6_600
+)
 DAY, WEEK = 86_400.0, 604_800.0
 URGENCY = Urgency(soon=900.0, spillover_lead=60.0)
 LOST_AFTER = HTTP_LIMIT_SECONDS + TIMING.skew + 1

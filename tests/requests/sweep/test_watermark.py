@@ -16,7 +16,9 @@ from ptu_optimizer.requests.sweep.watermark import LONGEST_NUDGE_PAUSE_SECONDS, 
 from tests.support.publishing import FakePublisher
 from tests.support.stores import FakeGroups
 
-TIMING = Timing(call_limit=300, write_budget=30, skew=30, hold=30, invocation_budget=120)
+TIMING = Timing(
+    call_limit=300, write_budget=30, skew=30, hold=30, invocation_budget=120, turn_wait=6_600
+)
 PATIENCE = TIMING.invocation_budget + TIMING.lease + TIMING.skew
 
 
