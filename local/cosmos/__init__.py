@@ -11,7 +11,7 @@ outside the subset it refuses with 400 and names it. `python -m local.cosmos --h
 from .counters import Counters
 from .faults import Faults, Operation
 from .schema import SCHEMA
-from .server import EMULATOR_KEY, CosmosServer, StartError
+from .server import EMULATOR_KEY, CosmosServer
 
 __all__ = [
     "EMULATOR_KEY",
@@ -20,5 +20,4 @@ __all__ = [
     "Counters",
     "Faults",
     "Operation",
-    "StartError",
 ]

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import logging
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from local.serving import parser_of, serve
+
 from .resources import CONSISTENCY_LEVELS
 from .schema import SCHEMA
-from .server import EMULATOR_KEY, CosmosServer, StartError
+from .server import EMULATOR_KEY, CosmosServer
 
 DEFAULT_PORT = 8081
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m local.cosmos",
-        description="A Cosmos DB (NoSQL) account on this machine, for the unmodified Azure SDKs.",
+    parser = parser_of(
+        "local.cosmos",
+        "A Cosmos DB (NoSQL) account on this machine, for the unmodified Azure SDKs.",
+        port=DEFAULT_PORT,
     )
-    parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one")
     parser.add_argument("--data", type=Path, metavar="DIR", help="keep items here, not in memory")
     parser.add_argument(
         "--schema",
@@ -55,26 +53,10 @@ def _server(options: argparse.Namespace) -> CosmosServer:
     )
 
 
-async def _run(server: CosmosServer) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    async with server:
-        print(f"ready {server.url}", flush=True)
-        await stop.wait()
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit status."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(message)s")
     options = _parser().parse_args(arguments)
-    try:
-        asyncio.run(_run(_server(options)))
-    except StartError as error:
-        print(f"cosmos: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return serve(lambda: _server(options), name="cosmos")
 
 
 if __name__ == "__main__":

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import errno
-import ipaddress
 import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from aiohttp import web
+
+from local.http_serving import SHUTDOWN_SECONDS, HttpServer
+from local.serving import StartError
+from ptu_optimizer.background import Background
 
 from .access import AccountKey
 from .catalog import Catalog
@@ -32,20 +32,16 @@ EMULATOR_KEY: Final = (
 """The key of Microsoft's emulator: published, the same everywhere, no secret."""
 
 PURGE_SECONDS: Final = 30.0
-SHUTDOWN_SECONDS: Final = 0.3
-"""How long requests under way may take to end when the server stops."""
 KEEP_ALIVE_SECONDS: Final = 3_600.0
 """Longer than clients keep an idle connection, so that it is they who close it."""
 
 _logger = logging.getLogger(__name__)
 
 
-class StartError(RuntimeError):
-    """The server cannot start; the message says which option to change."""
-
-
-class CosmosServer:
+class CosmosServer(HttpServer):
     """A Cosmos DB account. Use it as an async context manager, or `start` and `close` it."""
+
+    unusable = (DataError, SchemaError, ValueError)
 
     def __init__(
         self,
@@ -65,8 +61,17 @@ class CosmosServer:
         `consistency` is the account's default level as the SDK learns it; the server itself is
         strongly consistent. `clock` gives Unix seconds: `_ts` and TTL follow it.
         """
-        self._host = host
-        self._wanted_port = port
+        super().__init__(
+            host=host,
+            port=port,
+            chore=Background(
+                self.purge,
+                interval=PURGE_SECONDS,
+                first_after=PURGE_SECONDS,
+                log=_logger,
+                failed="a purge failed; the next one follows",
+            ),
+        )
         self._data = data
         self._schema = schema
         self._database_name = database
@@ -75,63 +80,28 @@ class CosmosServer:
         self._clock = clock
         self._database: Database | None = None
         self._items: Items | None = None
-        self._runner: web.ServerRunner | None = None
-        self._purger: asyncio.Task[None] | None = None
         self.faults = Faults()
         """What shall go wrong next; for tests."""
         self.counters = Counters()
         """What was asked for; also at `GET /_local/counters`."""
 
     @property
-    def port(self) -> int:
-        """The port it listens on."""
-        if self._runner is None or not self._runner.addresses:
-            raise RuntimeError("the server has not been started")
-        return int(self._runner.addresses[0][1])
-
-    @property
-    def url(self) -> str:
-        """The account's endpoint, without a slash at its end."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self.port}"
-
-    @property
     def connection_string(self) -> str:
         """For the Azure SDKs."""
         return f"AccountEndpoint={self.url}/;AccountKey={self._key};"
 
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
-
-    async def start(self) -> None:
-        """Open the store and listen. Raises `StartError` if that cannot be."""
-        if not _is_loopback(self._host):
-            raise StartError(f"--host {self._host}: only a loopback address is served")
+    async def open(self, port: int) -> int:
+        """Open the store and listen."""
         if self._consistency not in CONSISTENCY_LEVELS:
             raise StartError(
                 f"--consistency {self._consistency}: one of {', '.join(CONSISTENCY_LEVELS)}"
             )
-        try:
-            front = self._open()
-            await self._listen(front)
-        except (DataError, SchemaError, ValueError) as error:
-            await self.close()
-            raise StartError(str(error)) from error
-        except BaseException:
-            await self.close()
-            raise
-        self._purger = asyncio.create_task(self._purge_forever())
+        handler = web.Server(
+            self._front().handle, access_log=None, keepalive_timeout=KEEP_ALIVE_SECONDS
+        )
+        return await self.listen(web.ServerRunner(handler, shutdown_timeout=SHUTDOWN_SECONDS), port)
 
-    def _open(self) -> Front:
+    def _front(self) -> Front:
         key = AccountKey(self._key)
         database = self._database = Database(self._data)
         catalog = Catalog(database, clock=self._clock)
@@ -149,30 +119,9 @@ class CosmosServer:
             counters=self.counters,
         )
 
-    async def _listen(self, front: Front) -> None:
-        server = web.Server(front.handle, access_log=None, keepalive_timeout=KEEP_ALIVE_SECONDS)
-        self._runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_SECONDS)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self._wanted_port, backlog=1_024)
-        try:
-            await site.start()
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            raise StartError(
-                f"port {self._wanted_port} is taken; choose another with --port"
-            ) from error
-
-    async def close(self) -> None:
-        """Stop listening, end what is under way, close the store."""
-        if self._purger is not None:
-            self._purger.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._purger
-            self._purger = None
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+    async def shut(self) -> None:
+        """End what is under way, and close the store."""
+        await super().shut()
         if self._database is not None:
             self._database.close()
             self._database = None
@@ -190,20 +139,3 @@ class CosmosServer:
         while more and self._items is not None:
             more = self._items.purge() == PURGE_ROWS
             await asyncio.sleep(0)
-
-    async def _purge_forever(self) -> None:
-        while True:
-            await asyncio.sleep(PURGE_SECONDS)
-            try:
-                await self.purge()
-            except Exception:
-                _logger.exception("a purge failed; the next one follows")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

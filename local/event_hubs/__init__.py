@@ -13,6 +13,6 @@ from .broker import Limits
 from .errors import Condition
 from .faults import Faults
 from .partition import Retention
-from .server import EventHubsServer, StartError
+from .server import EventHubsServer
 
-__all__ = ["Condition", "EventHubsServer", "Faults", "Limits", "Retention", "StartError"]
+__all__ = ["Condition", "EventHubsServer", "Faults", "Limits", "Retention"]

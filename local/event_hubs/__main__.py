@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import logging
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from local.serving import parser_of, serve
+
 from .hub import DEFAULT_CONSUMER_GROUP
 from .partition import Retention
-from .segment_log import CorruptLog
-from .server import EventHubsServer, StartError
+from .server import EventHubsServer
 
 DEFAULT_PORT = 5672
 DEFAULT_RETENTION_HOURS = 24.0
@@ -34,12 +32,11 @@ def _consumer_group(text: str) -> tuple[str, str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m local.event_hubs",
-        description="An Event Hubs namespace on this machine, for the unmodified Azure SDKs.",
+    parser = parser_of(
+        "local.event_hubs",
+        "An Event Hubs namespace on this machine, for the unmodified Azure SDKs.",
+        port=DEFAULT_PORT,
     )
-    parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one")
     parser.add_argument(
         "--hub",
         type=_hub,
@@ -87,26 +84,10 @@ def _server(options: argparse.Namespace) -> EventHubsServer:
     )
 
 
-async def _run(server: EventHubsServer) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    async with server:
-        print(f"ready {server.url}", flush=True)
-        await stop.wait()
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(message)s")
+    """Serve until SIGTERM or SIGINT; returns the exit status."""
     options = _parser().parse_args(arguments)
-    try:
-        asyncio.run(_run(_server(options)))
-    except (StartError, CorruptLog) as error:
-        print(f"event hubs: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return serve(lambda: _server(options), name="event hubs")
 
 
 if __name__ == "__main__":

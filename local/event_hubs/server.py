@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import errno
 import fcntl
-import ipaddress
 import logging
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+
+from local.serving import LocalServer, StartError
+from ptu_optimizer.background import Background
 
 from .attach import attach
 from .broker import Broker, Limits
@@ -22,6 +20,7 @@ from .errors import AmqpError
 from .faults import Faults
 from .hub import Hubs, open_hubs
 from .partition import Retention
+from .segment_log import CorruptLog
 from .tokens import DEFAULT_KEY, DEFAULT_POLICY, Authority
 
 _logger = logging.getLogger(__name__)
@@ -30,12 +29,10 @@ SWEEP_SECONDS = 1.0
 """Between two looks at heartbeats, idle connections, expired tokens and retention."""
 
 
-class StartError(RuntimeError):
-    """The server cannot start; the message says which option to change."""
-
-
-class EventHubsServer:
+class EventHubsServer(LocalServer):
     """An Event Hubs namespace. Use it as an async context manager, or `start` and `close` it."""
+
+    unusable = (CorruptLog, ValueError)
 
     def __init__(
         self,
@@ -57,10 +54,19 @@ class EventHubsServer:
         Port 0 takes a free one. Without `data`, a directory, events live in memory. `clock` gives
         seconds since the epoch: enqueued times, retention and token expiry follow it.
         """
+        super().__init__(
+            host=host,
+            port=port,
+            chore=Background(
+                self._sweep,
+                interval=SWEEP_SECONDS,
+                first_after=SWEEP_SECONDS,
+                log=_logger,
+                failed="a sweep failed; the next one follows",
+            ),
+        )
         self._hub_partitions = dict(hubs)
         self._consumer_groups = dict(consumer_groups or {})
-        self._host = host
-        self._wanted_port = port
         self._data = data
         self._fsync = fsync
         self._retention = retention or Retention()
@@ -70,23 +76,15 @@ class EventHubsServer:
         self._connections: set[Connection] = set()
         self._hubs: Hubs | None = None
         self._server: asyncio.Server | None = None
-        self._sweeper: asyncio.Task[None] | None = None
         self._lock: int | None = None
         self.faults = Faults(
             drop_connections=self._drop_connections, detach_links=self._detach_links
         )
 
     @property
-    def port(self) -> int:
-        """The port it listens on."""
-        if self._server is None:
-            raise RuntimeError("the server has not been started")
-        return int(self._server.sockets[0].getsockname()[1])
-
-    @property
     def url(self) -> str:
         """The namespace's address."""
-        return f"sb://{self._host}:{self.port}"
+        return f"sb://{self.address}"
 
     @property
     def connection_string(self) -> str:
@@ -105,68 +103,32 @@ class EventHubsServer:
         """The connections as they are now."""
         return frozenset(self._connections)
 
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
-
-    async def start(self) -> None:
-        """Open the hubs and listen. Raises `StartError` if that cannot be."""
-        if not _is_loopback(self._host):
-            raise StartError(f"--host {self._host}: only a loopback address is served")
+    async def open(self, port: int) -> int:
+        """Open the hubs and listen."""
         self._lock = _lock(self._data)
-        try:
-            self._hubs = open_hubs(
-                hubs=self._hub_partitions,
-                consumer_groups=self._consumer_groups,
-                retention=self._retention,
-                clock=self._clock,
-                data=self._data,
-                fsync=self._fsync,
-            )
-            self._server = await self._listen(self._hubs)
-        except ValueError as error:
-            await self.close()
-            raise StartError(str(error)) from error
-        except BaseException:
-            await self.close()
-            raise
-        self._sweeper = asyncio.create_task(self._sweep_forever())
-
-    async def _listen(self, hubs: Hubs) -> asyncio.Server:
+        hubs = self._hubs = open_hubs(
+            hubs=self._hub_partitions,
+            consumer_groups=self._consumer_groups,
+            retention=self._retention,
+            clock=self._clock,
+            data=self._data,
+            fsync=self._fsync,
+        )
         broker = Broker(
             hubs=hubs, authority=self._authority, faults=self.faults, limits=self._limits
         )
-        loop = asyncio.get_running_loop()
-        try:
-            return await loop.create_server(
-                lambda: Connection(broker=broker, attach=attach, connections=self._connections),
-                self._host,
-                self._wanted_port,
-            )
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            raise StartError(
-                f"port {self._wanted_port} is taken; choose another with --port"
-            ) from error
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: Connection(broker=broker, attach=attach, connections=self._connections),
+            self.host,
+            port,
+        )
+        return int(self._server.sockets[0].getsockname()[1])
 
-    async def close(self) -> None:
+    async def shut(self) -> None:
         """Stop listening, cut the connections, give back files."""
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._sweeper
-            self._sweeper = None
         if self._server is not None:
             self._server.close()
+            self._server = None
         self._drop_connections()
         await asyncio.sleep(0)  # for the transports to report that they are gone
         if self._hubs is not None:
@@ -183,13 +145,8 @@ class EventHubsServer:
         if self._hubs is not None:
             self._hubs.expire()
 
-    async def _sweep_forever(self) -> None:
-        while True:
-            await asyncio.sleep(SWEEP_SECONDS)
-            try:
-                self.sweep()
-            except Exception:
-                _logger.exception("a sweep failed; the next one follows")
+    async def _sweep(self) -> None:
+        self.sweep()
 
     def _drop_connections(self) -> None:
         for connection in tuple(self._connections):
@@ -198,15 +155,6 @@ class EventHubsServer:
     def _detach_links(self, error: AmqpError) -> None:
         for connection in tuple(self._connections):
             connection.detach_links(error)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _lock(data: Path | None) -> int | None:

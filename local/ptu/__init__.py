@@ -8,13 +8,12 @@ The service on a socket: ``PtuServer``, or ``python -m local.ptu``.
 from local.ptu.config import ConfigError, DeploymentConfig, PtuServerConfig
 from local.ptu.payg_deployment import PaygDeployment
 from local.ptu.ptu_deployment import PtuDeployment
-from local.ptu.server import PortTakenError, PtuServer
+from local.ptu.server import PtuServer
 
 __all__ = [
     "ConfigError",
     "DeploymentConfig",
     "PaygDeployment",
-    "PortTakenError",
     "PtuDeployment",
     "PtuServer",
     "PtuServerConfig",

@@ -6,8 +6,6 @@ Prints one line, ``ready <url>``, when it accepts connections; ends on SIGTERM o
 from __future__ import annotations
 
 import argparse
-import asyncio
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,7 +14,8 @@ from typing import Any
 
 from local.ptu.config import ConfigError, DeploymentConfig, PtuServerConfig, read_latency
 from local.ptu.latency import ZERO_LATENCY
-from local.ptu.server import PortTakenError, PtuServer
+from local.ptu.server import DEFAULT_PORT, PtuServer
+from local.serving import BEYOND_LOOPBACK, parser_of, serve
 
 _TEXT_SETTINGS = frozenset({"name", "model", "spillover_to"})
 
@@ -24,30 +23,16 @@ _TEXT_SETTINGS = frozenset({"name", "model", "spillover_to"})
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until a signal; returns the exit status."""
     options = _parser().parse_args(arguments)
-    try:
-        config = _config(options)
-        server = PtuServer(
-            config,
-            host=options.host,
-            port=options.port,
-            beyond_loopback=options.beyond_loopback,
-        )
-        asyncio.run(_serve(server))
-    except (ConfigError, ValueError, PortTakenError) as error:
-        message = error.strerror if isinstance(error, OSError) else str(error)
-        print(f"local.ptu: {message}", file=sys.stderr)
-        return 1
-    return 0
+    return serve(lambda: _server(options), name="local.ptu")
 
 
-async def _serve(server: PtuServer) -> None:
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stopping.set)
-    async with server:
-        print(f"ready {server.url}", flush=True)
-        await stopping.wait()
+def _server(options: argparse.Namespace) -> PtuServer:
+    return PtuServer(
+        _config(options),
+        host=options.host,
+        port=options.port,
+        beyond_loopback=options.beyond_loopback,
+    )
 
 
 def _config(options: argparse.Namespace) -> PtuServerConfig:
@@ -103,14 +88,13 @@ def _pairs(option: str, text: str) -> dict[str, Any]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m local.ptu",
-        description="Simulated Azure OpenAI deployments, their metrics and a managed identity.",
+    parser = parser_of(
+        "local.ptu",
+        "Simulated Azure OpenAI deployments, their metrics and a managed identity.",
+        port=DEFAULT_PORT,
     )
     add = parser.add_argument
-    add("--host", default="127.0.0.1", help="loopback address to listen on")
-    add("--beyond-loopback", action="store_true", help="any --host will do: in a container")
-    add("--port", type=int, default=8090, help="0 takes a free one")
+    add(BEYOND_LOOPBACK, action="store_true", help="any --host will do: in a container")
     add("--deployments", type=Path, metavar="FILE", help="JSON: a list of deployments, or all")
     add(
         "--deployment",

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import errno
+import logging
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
 
 from aiohttp import web
 
+from local.http_serving import SHUTDOWN_SECONDS, HttpServer
 from local.ptu.access import Access
 from local.ptu.chat import ChatApi
 from local.ptu.config import PtuServerConfig
@@ -20,17 +17,13 @@ from local.ptu.errors import resource_not_found
 from local.ptu.identity import LocalIdentity
 from local.ptu.monitor import MonitorApi
 from local.ptu.simulation import Simulation
+from ptu_optimizer.background import Background
 
-__all__ = ["PortTakenError", "PtuServer", "steady_wall_clock"]
-
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+DEFAULT_PORT = 8090
+SAMPLE_SECONDS = 1.0
 MAXIMUM_BODY_BYTES = 64 * 1024 * 1024
-SHUTDOWN_SECONDS = 0.3
-"""How long calls in flight may take to end when the server stops."""
 
-
-class PortTakenError(OSError):
-    """Something else listens on the port."""
+_logger = logging.getLogger(__name__)
 
 
 def steady_wall_clock() -> Callable[[], float]:
@@ -39,7 +32,7 @@ def steady_wall_clock() -> Callable[[], float]:
     return lambda: offset + time.monotonic()
 
 
-class PtuServer:
+class PtuServer(HttpServer):
     """``async with PtuServer(config, port=0) as server:`` serves on a free port.
 
     ``clock`` gives Unix seconds that never run backwards; a test hands in its own to let minutes
@@ -52,34 +45,25 @@ class PtuServer:
         config: PtuServerConfig,
         *,
         host: str = "127.0.0.1",
-        port: int = 8090,
+        port: int = DEFAULT_PORT,
         beyond_loopback: bool = False,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        if host not in LOOPBACK and not beyond_loopback:
-            raise ValueError(
-                f"--host {host!r}: the simulator listens on loopback only, unless "
-                "--beyond-loopback says that the network is its own"
-            )
-        self._host = host
-        self._port = port
+        super().__init__(
+            host=host,
+            port=port,
+            beyond_loopback=beyond_loopback,
+            chore=Background(
+                self._sample,
+                interval=SAMPLE_SECONDS,
+                first_after=SAMPLE_SECONDS,
+                log=_logger,
+                failed="a sample failed; the next one follows",
+            ),
+        )
         self._clock = clock or steady_wall_clock()
         self.simulation = Simulation(config, now=self._clock())
         self.identity = LocalIdentity(header=config.identity_header)
-        self._runner: web.AppRunner | None = None
-        self._sampler: asyncio.Task[None] | None = None
-
-    @property
-    def port(self) -> int:
-        """The port listened on."""
-        return self._port
-
-    @property
-    def url(self) -> str:
-        """Base of all paths, without a trailing slash: also AZURE_OPENAI_ENDPOINT and
-        AZURE_MONITOR_ENDPOINT."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._port}"
 
     @property
     def identity_environment(self) -> dict[str, str]:
@@ -93,48 +77,12 @@ class PtuServer:
         """The time that the simulation runs on, in Unix seconds."""
         return self._clock()
 
-    async def start(self) -> None:
-        """Listen; ``PortTakenError`` if the port is in use."""
+    async def open(self, port: int) -> int:
+        """Listen."""
         runner = web.AppRunner(
             self._application(), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS
         )
-        await runner.setup()
-        self._runner = runner
-        site = web.TCPSite(runner, self._host, self._port, backlog=1_024)
-        try:
-            await site.start()
-        except OSError as error:
-            await self.stop()
-            if error.errno != errno.EADDRINUSE:
-                raise
-            raise PortTakenError(
-                errno.EADDRINUSE, f"port {self._port} is taken; choose another with --port"
-            ) from error
-        self._port = runner.addresses[0][1]
-        self._sampler = asyncio.create_task(self._sample_every_second())
-
-    async def stop(self) -> None:
-        """Stop listening and end what is in flight; harmless when not started."""
-        if self._sampler is not None:
-            self._sampler.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._sampler
-            self._sampler = None
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.stop()
+        return await self.listen(runner, port)
 
     def _application(self) -> web.Application:
         simulation, identity, clock = self.simulation, self.identity, self._clock
@@ -154,10 +102,8 @@ class PtuServer:
         )
         return application
 
-    async def _sample_every_second(self) -> None:
-        while True:
-            await asyncio.sleep(1.0)
-            self.simulation.sample(self._clock())
+    async def _sample(self) -> None:
+        self.simulation.sample(self._clock())
 
 
 async def _nothing_here(_: web.Request) -> web.Response:

@@ -353,14 +353,15 @@ def test_the_local_image_installs_what_its_modules_import_in_the_apps_versions()
     app = requirements(ROOT / "requirements.txt")
     assert {name: app[name] for name in asked} == asked
     imported: set[str] = set()
-    for folder in (EMULATORS, ROOT / "local" / "ptu"):
-        for path in folder.rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.Import):
-                    imported |= {name.name for name in node.names}
-                elif isinstance(node, ast.ImportFrom) and not node.level:
-                    imported.add(str(node.module))
-    ours = sys.stdlib_module_names | {"local"}
+    local = ROOT / "local"
+    shared = [local / "serving.py", local / "http_serving.py"]
+    for path in (*EMULATORS.rglob("*.py"), *(local / "ptu").rglob("*.py"), *shared):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {name.name for name in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                imported.add(str(node.module))
+    ours = sys.stdlib_module_names | {"local", "ptu_optimizer"}
     foreign = [name.split(".") for name in imported if name.split(".")[0] not in ours]
     tops = {".".join(parts[: 2 if parts[0] == "azure" else 1]) for parts in foreign}
     assert {PACKAGE_OF[name] for name in tops} == asked.keys()

@@ -140,6 +140,6 @@ async def test_without_a_point_nothing_is_written(gauge: Gauge) -> None:
 async def test_a_monitor_that_is_away_writes_nothing_and_says_so(
     gauge: Gauge, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await gauge.server.stop()
+    await gauge.server.close()
     assert await gauge.run() == []
     assert "the metric cannot be read" in caplog.text

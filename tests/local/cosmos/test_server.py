@@ -20,9 +20,10 @@ import aiohttp
 import pytest
 from azure.cosmos.aio import CosmosClient
 
-from local.cosmos import EMULATOR_KEY, SCHEMA, CosmosServer, StartError
+from local.cosmos import EMULATOR_KEY, SCHEMA, CosmosServer
 from local.cosmos.database import FILE_NAME
 from local.cosmos.indexing import IndexingPolicy
+from local.serving import StartError
 from tests.local.cosmos.support import DEADLINE_SECONDS, counters_of, query
 
 APP_CONTAINERS = {

@@ -10,9 +10,10 @@ import pytest
 from azure.eventhub import EventData
 from azure.eventhub.exceptions import EventDataSendError, EventHubError
 
-from local.event_hubs import Condition, EventHubsServer, Limits, Retention, StartError, codec
+from local.event_hubs import Condition, EventHubsServer, Limits, Retention, codec
 from local.event_hubs.frames import Performative
 from local.event_hubs.messages import DATA
+from local.serving import StartError
 from tests.local.event_hubs.raw_client import (
     RawClient,
     attach_frame,

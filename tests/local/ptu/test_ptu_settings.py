@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from local.ptu import ConfigError, DeploymentConfig, PtuServer, PtuServerConfig
+from local.ptu import ConfigError, DeploymentConfig, PtuServerConfig
 from local.ptu.__main__ import main
 
 PTU = {"name": "ptu", "ptus": 50}
@@ -76,11 +76,6 @@ def test_a_file_is_a_list_of_deployments_or_all_settings(tmp_path: Path) -> None
     assert [d.name for d in PtuServerConfig.from_file(path).deployments] == ["ptu", "payg"]
     path.write_text(json.dumps({"deployments": [PTU], "seed": 9, "api_keys": ["k"]}))
     assert PtuServerConfig.from_file(path).seed == 9
-
-
-def test_only_loopback_is_listened_on() -> None:
-    with pytest.raises(ValueError, match="loopback"):
-        PtuServer(PtuServerConfig.from_dict({"deployments": [PTU]}), host="0.0.0.0")
 
 
 @pytest.mark.parametrize(
