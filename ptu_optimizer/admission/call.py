@@ -1,12 +1,14 @@
 """The one call that a permit allows, and what it tells of its deployment.
 
-What a call told goes to its gate as a reading, ends its permit with its cost, and corrects the
-estimate of its kind of request.
+What a call told goes to its gate as a reading, ends its permit with its cost, and is handed on to
+whatever else listens to calls.
 """
 
 from __future__ import annotations
 
-from ptu_optimizer.backends.tokens import TokenEstimator
+from collections.abc import Sequence
+
+from ptu_optimizer.backends.call_record import CallListener, CallRecord
 from ptu_optimizer.capacity.signals.reading import InvalidReading, Reading, ReadingKind
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.ports.documents import JsonObject
@@ -42,11 +44,16 @@ class GatedCalls:
     """Makes the calls that gates have admitted."""
 
     def __init__(
-        self, *, caller: ModelCaller, estimator: TokenEstimator, clock: Clock, worker: str
+        self,
+        *,
+        caller: ModelCaller,
+        listeners: Sequence[CallListener],
+        clock: Clock,
+        worker: str,
     ) -> None:
-        """`worker` is the source of the readings."""
+        """`listeners` hear of a call after its gate. `worker` is the source of the readings."""
         self._caller = caller
-        self._estimator = estimator
+        self._listeners = listeners
         self._clock = clock
         self._worker = worker
 
@@ -55,14 +62,15 @@ class GatedCalls:
             target=target,
             permit=permit,
             caller=self._caller,
-            estimator=self._estimator,
+            listeners=self._listeners,
             clock=self._clock,
             worker=self._worker,
         )
 
 
 class GatedCall:
-    """One call. Whoever awaits it need not know of gate, permit or estimator."""
+    """One call, and the first that listens to it. Whoever awaits it need not know of its gate, its
+    permit or the others that listen."""
 
     def __init__(
         self,
@@ -70,34 +78,41 @@ class GatedCall:
         target: GatedDeployment,
         permit: Permit,
         caller: ModelCaller,
-        estimator: TokenEstimator,
+        listeners: Sequence[CallListener],
         clock: Clock,
         worker: str,
     ) -> None:
         self._target = target
         self._permit = permit
         self._caller = caller
-        self._estimator = estimator
+        self._listeners = listeners
         self._clock = clock
         self._worker = worker
 
     async def __call__(
         self, body: JsonObject, *, call_id: str, timeout_seconds: float
     ) -> CallResult:
-        """Call once, and settle what the call told. Raises nothing for what a service can do."""
+        """Call once, and say what the call told. Raises nothing for what a service can do."""
         result = await self._caller.complete(
             deployment=self._target.deployment,
             body=body,
             call_id=call_id,
             timeout_seconds=timeout_seconds,
         )
-        self._settle(result, at=self._clock.now())
-        if isinstance(result, Success) and result.usage is not None:
-            self._estimator.learn(body, deployment=self._target.deployment, usage=result.usage)
+        call = CallRecord(
+            backend=self._target.deployment,
+            body=body,
+            result=result,
+            ended_at=self._clock.now(),
+        )
+        for listener in (self, *self._listeners):
+            listener.ended(call)
         return result
 
-    def _settle(self, result: CallResult, *, at: float) -> None:
-        self._read(result, at)
+    def ended(self, call: CallRecord) -> None:
+        """Tell the gate, and end the permit."""
+        result = call.result
+        self._read(result, call.ended_at)
         trouble = _trouble(result)
         self._permit.end(
             Ending(

@@ -9,7 +9,9 @@ from typing import Any
 
 from ptu_optimizer.capacity.work import DEFAULT_MAX_TOKENS, Model
 from ptu_optimizer.ports.documents import JsonObject
-from ptu_optimizer.ports.model_calls import TokenUsage
+from ptu_optimizer.ports.model_calls import Success
+
+from .call_record import CallRecord
 
 TOKENS_PER_MESSAGE = 4
 """Role and separators of one chat message, as OpenAI's cookbook counts them (3 and a role)."""
@@ -49,11 +51,14 @@ class TokenEstimator:
             output_tokens=_max_tokens(body) * _choices(body),
         )
 
-    def learn(self, body: JsonObject, *, deployment: str, usage: TokenUsage) -> None:
-        """Move the correction towards what the service counted."""
-        ratio = min(8.0, max(0.125, usage.prompt_tokens / max(1.0, self._raw(body))))
-        known = self._correction.get(deployment, 1.0)
-        self._correction[deployment] = known + _LEARNING_RATE * (ratio - known)
+    def ended(self, call: CallRecord) -> None:
+        """Move the correction towards what the service counted, if it counted."""
+        if not isinstance(call.result, Success) or call.result.usage is None:
+            return
+        counted = call.result.usage.prompt_tokens
+        ratio = min(8.0, max(0.125, counted / max(1.0, self._raw(call.body))))
+        known = self._correction.get(call.backend, 1.0)
+        self._correction[call.backend] = known + _LEARNING_RATE * (ratio - known)
 
     @staticmethod
     def _raw(body: JsonObject) -> float:

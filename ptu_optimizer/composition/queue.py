@@ -86,7 +86,7 @@ class QueueUseCases(CapacityUseCases):
             targets=self._targets,
             calls=GatedCalls(
                 caller=self._services.caller,
-                estimator=self._services.estimator,
+                listeners=(self._services.estimator,),
                 clock=self._clock,
                 worker=self._worker,
             ),

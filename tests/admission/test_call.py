@@ -13,7 +13,7 @@ from ptu_optimizer.admission.gate import CallAsk, Gate
 from ptu_optimizer.admission.gated_deployment import GatedDeployment
 from ptu_optimizer.admission.permits import Permit
 from ptu_optimizer.admission.wait_limits import WaitLimits
-from ptu_optimizer.backends.tokens import TokenEstimator
+from ptu_optimizer.backends.call_record import CallRecord
 from ptu_optimizer.capacity.control.pay_as_you_go import PayAsYouGo
 from ptu_optimizer.capacity.control.verdict import Admit, Verdict
 from ptu_optimizer.capacity.signals.reading import Reading, ReadingKind
@@ -79,7 +79,7 @@ async def told(
     )
     clock = VirtualClock()
     await clock.sleep(AT - clock.now())
-    calls = GatedCalls(caller=Service(result), estimator=TokenEstimator(), clock=clock, worker="me")
+    calls = GatedCalls(caller=Service(result), listeners=(), clock=clock, worker="me")
     call = calls.of(target, permit)
     assert await call({}, call_id="one", timeout_seconds=5) is result
     (used,) = controller.ends
@@ -179,3 +179,39 @@ async def test_pay_as_you_go_tells_what_is_left_of_its_minute(left: int, level: 
     )
     assert (reading.kind, reading.value) == (ReadingKind.LEVEL, level)
     assert used == 90
+
+
+class Listener:
+    """Keeps what it hears, and how many permits were open when it heard it."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self.heard: list[tuple[CallRecord, int]] = []
+
+    def ended(self, call: CallRecord) -> None:
+        self.heard.append((call, self._gate.in_flight))
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        pytest.param(success(), id="success"),
+        pytest.param(Throttled(status=429, retry_after_seconds=3), id="refused"),
+        pytest.param(Transient(why="no answer"), id="no answer"),
+    ],
+)
+@in_virtual_time
+async def test_every_end_of_a_call_is_heard_once_by_all_after_its_gate(result: CallResult) -> None:
+    gate = Gate(deployment="ptu", controller=Open(), clock=VirtualClock())
+    permit = await gate.enter(CallAsk(work=500, limits=WaitLimits(hold_seconds=1, until=1e9)))
+    assert isinstance(permit, Permit)
+    listeners = [Listener(gate), Listener(gate)]
+    clock = VirtualClock()
+    await clock.sleep(AT - clock.now())
+    calls = GatedCalls(caller=Service(result), listeners=listeners, clock=clock, worker="me")
+    body = {"messages": ["any"]}
+    await calls.of(GatedDeployment(gate=gate, model=MODEL), permit)(
+        body, call_id="one", timeout_seconds=5
+    )
+    record = CallRecord(backend="ptu", body=body, result=result, ended_at=AT)
+    assert [listener.heard for listener in listeners] == [[(record, 0)], [(record, 0)]]

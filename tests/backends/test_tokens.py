@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ptu_optimizer.backends.call_record import CallRecord
 from ptu_optimizer.backends.tokens import (
     EXACT_UP_TO_CHARS,
     TOKENS_PER_MESSAGE,
@@ -13,7 +14,13 @@ from ptu_optimizer.backends.tokens import (
     work_of_length,
 )
 from ptu_optimizer.capacity.work import DEFAULT_MAX_TOKENS, Model
-from ptu_optimizer.ports.model_calls import TokenUsage
+from ptu_optimizer.ports.model_calls import (
+    CallResult,
+    Success,
+    Throttled,
+    TokenUsage,
+    Transient,
+)
 
 MODEL = Model(input_tpm_per_ptu=3_000, output_ratio=4)
 
@@ -102,13 +109,14 @@ BODY = {"messages": [user("hello world")]}
 RAW = TOKENS_PER_MESSAGE + 2
 
 
+def ended(result: CallResult) -> CallRecord:
+    return CallRecord(backend="ptu", body=BODY, result=result, ended_at=0.0)
+
+
 def learned(estimator: TokenEstimator, *, times: int, prompt_tokens: int) -> float:
     for _ in range(times):
-        estimator.learn(
-            BODY,
-            deployment="ptu",
-            usage=TokenUsage(prompt_tokens=prompt_tokens, completion_tokens=1),
-        )
+        usage = TokenUsage(prompt_tokens=prompt_tokens, completion_tokens=1)
+        estimator.ended(ended(Success(status=200, response={}, usage=usage)))
     return estimator.prompt_tokens(BODY, deployment="ptu")
 
 
@@ -116,6 +124,20 @@ def test_it_learns_what_the_service_counts() -> None:
     assert learned(TokenEstimator(), times=200, prompt_tokens=3 * RAW) == pytest.approx(
         3 * RAW, rel=1e-3
     )
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        pytest.param(Success(status=200, response={}, usage=None), id="an answer without counts"),
+        pytest.param(Throttled(status=429, retry_after_seconds=1), id="refused"),
+        pytest.param(Transient(why="no answer"), id="no answer"),
+    ],
+)
+def test_a_call_without_counts_teaches_nothing(result: CallResult) -> None:
+    estimator = TokenEstimator()
+    estimator.ended(ended(result))
+    assert estimator.prompt_tokens(BODY, deployment="ptu") == RAW
 
 
 def test_one_odd_call_moves_it_little() -> None:

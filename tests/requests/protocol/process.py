@@ -137,7 +137,9 @@ class Process:
                     spillover=spillover if world.spills_over else None,
                 )
             },
-            calls=GatedCalls(caller=_Service(self), estimator=estimator, clock=clock, worker=name),
+            calls=GatedCalls(
+                caller=_Service(self), listeners=(estimator,), clock=clock, worker=name
+            ),
             attempts=self.attempts,
             outcomes=self.outcomes,
             ledger=self.ledger,
