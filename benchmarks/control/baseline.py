@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.control.interactive import Interactive
 from benchmarks.control.scenarios import Scenario
-from local.demo.trace import Call
+from local.traffic.trace import Call
 
 
 @dataclass(frozen=True, kw_only=True)

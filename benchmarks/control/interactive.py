@@ -9,9 +9,9 @@ import heapq
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from local.demo.trace import Call
 from local.ptu.calls import Admitted, Refused
 from local.ptu.ptu_deployment import PtuDeployment
+from local.traffic.trace import Call
 
 
 class Gateway(Protocol):

@@ -12,7 +12,7 @@ from benchmarks.control.robustness import WRONG
 from benchmarks.control.row import OURS, SIGNALS, Conditions, Row, Signals
 from benchmarks.control.scenarios import MODEL, SCENARIOS, Scenario
 from benchmarks.control.signals import Metric
-from local.demo.trace import Call
+from local.traffic.trace import Call
 
 BUCKET_SECONDS = (60.0, 10.0)
 PROCESSES = (1, 8, 32)

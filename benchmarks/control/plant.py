@@ -12,9 +12,9 @@ from random import Random
 
 from benchmarks.control.interactive import Gateway, Interactive, Resize
 from benchmarks.control.jobs import OUTPUT_TOKENS, PROMPT_TOKENS
-from local.demo.trace import Call
 from local.ptu.calls import Admitted, Refused, Traffic
 from local.ptu.ptu_deployment import PtuDeployment
+from local.traffic.trace import Call
 from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.model_calls import CallResult, Success, Throttled, TokenUsage, Transient
 

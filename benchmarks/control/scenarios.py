@@ -9,9 +9,9 @@ from pathlib import Path
 
 from benchmarks.control.interactive import Resize
 from benchmarks.control.traces import CODE, CONVERSATION, read_calls, thinned
-from local.demo.trace import Call
 from local.ptu.latency import LatencyModel
 from local.ptu.ptu_deployment import PtuDeployment
+from local.traffic.trace import Call
 from ptu_optimizer.capacity.work import Model, known_models
 
 MODEL = "gpt-4.1"

@@ -12,7 +12,7 @@ import orjson
 
 from benchmarks.control.plant import Plant
 from benchmarks.control.store import VISIBLE_AFTER_SECONDS, CapacityContainer
-from local.demo.trace import Call
+from local.traffic.trace import Call
 from local.virtual_time import EPOCH
 from ptu_optimizer.capacity.signals.minute import MINUTE_SECONDS, Minute
 from ptu_optimizer.feeds.metric_minutes import MINUTE_TTL_SECONDS

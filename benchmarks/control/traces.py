@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from local.demo.trace import TRACES, Call
+from local.traffic.trace import TRACES, Call
 
 CONVERSATION = TRACES / "AzureLLMInferenceTrace_conv.csv.gz"
 CODE = TRACES / "AzureLLMInferenceTrace_code.csv.gz"

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from local.demo.trace import Call
 from local.ptu import PtuDeployment
 from local.ptu.calls import Refused
+from local.traffic.trace import Call
 
 
 def refused_alone(calls: Iterable[Call], deployment: PtuDeployment) -> int:

@@ -21,10 +21,10 @@ from local.demo.progress import Snapshot, View
 from local.demo.questions import read_questions
 from local.demo.report import Report, make_report
 from local.demo.rescheduled import Rescheduled
-from local.demo.trace import read_slice
 from local.demo.truth import Books, LedgerTruth, PtuTruth, Second
 from local.system import LocalSystem
 from local.system.settings import OPENAI_KEY
+from local.traffic.trace import read_slice
 from ptu_optimizer.background import end
 from ptu_optimizer.ports.hubs import USAGE
 

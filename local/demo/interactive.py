@@ -10,7 +10,7 @@ from typing import NamedTuple
 import aiohttp
 
 from examples.usage_events import UsageSender
-from local.demo.trace import Call
+from local.traffic.trace import Call
 
 API_VERSION = "2024-10-21"
 

@@ -129,14 +129,7 @@ class ChatApi:
         if error is not None:
             deployment.fail(now=now, status=error.status, traffic=call.traffic)
             return error
-        verdict = deployment.arrive(
-            now=now,
-            prompt_tokens=call.prompt_tokens,
-            max_tokens=call.reserve_tokens,
-            cached_tokens=call.cached_tokens,
-            traffic=call.traffic,
-            request_id=call.request_id,
-        )
+        verdict = call.arrive(deployment, now=now)
         if isinstance(verdict, Refused):
             self._describe_load(deployment, headers)
             return errors.rate_limited(
@@ -162,15 +155,7 @@ class ChatApi:
         too_long_here = b"context_length_exceeded" in error.body
         if target is None or not (error.status in SPILLS_OVER or too_long_here):
             raise error
-        verdict = target.arrive(
-            now=now,
-            prompt_tokens=call.prompt_tokens,
-            max_tokens=call.reserve_tokens,
-            cached_tokens=call.cached_tokens,
-            traffic=call.traffic,
-            request_id=call.request_id,
-            spillover=True,
-        )
+        verdict = call.arrive(target, now=now, spillover=True)
         if isinstance(verdict, Refused):
             error.headers["x-ms-spillover-error"] = "429"
             raise error

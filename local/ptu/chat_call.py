@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from local.ptu.answers import message_seed, seeded_share
-from local.ptu.calls import Traffic, split_client_request_id
+from local.ptu.calls import Admitted, Refused, Traffic, split_client_request_id
 from local.ptu.chat_body import ChatBody
 from local.ptu.config import DeploymentConfig
+from local.ptu.deployment import Deployment
 from local.ptu.errors import ApiError, invalid
 from local.ptu.prompt_cache import PromptCache
 from local.ptu.tokens import prompt_token_ids, prompt_tokens
@@ -36,6 +37,20 @@ class ChatCall(NamedTuple):
     """Output tokens to reserve; None leaves it to the deployment's estimate."""
     finish_reason: str
     seed: int
+
+    def arrive(
+        self, deployment: Deployment, *, now: float, spillover: bool = False
+    ) -> Admitted | Refused:
+        """The verdict of a deployment; ``spillover`` if another one has refused it."""
+        return deployment.arrive(
+            now=now,
+            prompt_tokens=self.prompt_tokens,
+            max_tokens=self.reserve_tokens,
+            cached_tokens=self.cached_tokens,
+            traffic=self.traffic,
+            request_id=self.request_id,
+            spillover=spillover,
+        )
 
 
 def read_traffic(headers: Mapping[str, str]) -> tuple[Traffic, str | None]:

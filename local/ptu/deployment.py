@@ -8,17 +8,27 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from random import Random
+from typing import TypedDict
 
 from local.ptu.calls import Admitted, Refused, Traffic
 from local.ptu.counters import CallCounters
 from local.ptu.latency import LatencyModel, Timing
 from local.ptu.minutes import MinuteRecord, MinuteRecords
 
-__all__ = ["DEFAULT_OUTPUT_ESTIMATE", "Deployment"]
+__all__ = ["DEFAULT_OUTPUT_ESTIMATE", "Common", "Deployment"]
 
 DEFAULT_OUTPUT_ESTIMATE = 1_000
 """Output tokens reserved for a call without ``max_tokens``. Azure estimates a value too but does
 not say which (docs/platform.md, "Provisioned deployments")."""
+
+
+class Common(TypedDict, total=False):
+    """What a deployment of either kind may be given, and need not be."""
+
+    model: str
+    output_estimate: int
+    latency: LatencyModel | None
+    seed: int
 
 
 class Deployment(ABC):
@@ -28,8 +38,8 @@ class Deployment(ABC):
         self,
         *,
         name: str,
-        model: str,
         output_ratio: float,
+        model: str = "gpt-4.1",
         output_estimate: int = DEFAULT_OUTPUT_ESTIMATE,
         latency: LatencyModel | None = None,
         seed: int = 1,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Unpack
 
 from local.ptu.bucket import PtuBucket
 from local.ptu.calls import Admitted
-from local.ptu.deployment import DEFAULT_OUTPUT_ESTIMATE, Deployment
-from local.ptu.latency import LatencyModel
+from local.ptu.deployment import Common, Deployment
 
 __all__ = ["PaygDeployment"]
 
@@ -27,24 +27,14 @@ class PaygDeployment(Deployment):
     def __init__(
         self,
         *,
-        name: str = "payg",
-        model: str = "gpt-4.1",
         tpm: float | None = None,
         rpm: float | None = None,
         output_ratio: float = 4.0,
-        output_estimate: int = DEFAULT_OUTPUT_ESTIMATE,
-        latency: LatencyModel | None = None,
-        seed: int = 1,
         now: float = 0.0,
+        name: str = "payg",
+        **common: Unpack[Common],
     ) -> None:
-        super().__init__(
-            name=name,
-            model=model,
-            output_ratio=output_ratio,
-            output_estimate=output_estimate,
-            latency=latency,
-            seed=seed,
-        )
+        super().__init__(name=name, output_ratio=output_ratio, **common)
         self.tpm = tpm
         self.rpm = rpm
         self._started_at = now

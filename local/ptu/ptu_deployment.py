@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 from local.ptu.bucket import PtuBucket
 from local.ptu.calls import Admitted, Traffic
-from local.ptu.deployment import DEFAULT_OUTPUT_ESTIMATE, Deployment
-from local.ptu.latency import LatencyModel
+from local.ptu.deployment import Common, Deployment
 
 __all__ = ["PtuDeployment"]
 
@@ -19,25 +20,15 @@ class PtuDeployment(Deployment):
     def __init__(
         self,
         *,
-        name: str = "ptu",
-        model: str = "gpt-4.1",
         ptus: float,
         input_tpm_per_ptu: float,
         output_ratio: float,
         window_seconds: float = 10.0,
-        output_estimate: int = DEFAULT_OUTPUT_ESTIMATE,
-        latency: LatencyModel | None = None,
-        seed: int = 1,
         now: float = 0.0,
+        name: str = "ptu",
+        **common: Unpack[Common],
     ) -> None:
-        super().__init__(
-            name=name,
-            model=model,
-            output_ratio=output_ratio,
-            output_estimate=output_estimate,
-            latency=latency,
-            seed=seed,
-        )
+        super().__init__(name=name, output_ratio=output_ratio, **common)
         self.input_tpm_per_ptu = input_tpm_per_ptu
         self.ptus = ptus
         self.bucket = PtuBucket(

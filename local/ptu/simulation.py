@@ -17,7 +17,7 @@ from local.ptu.config import (
     read_latency,
 )
 from local.ptu.counters import CallCounters
-from local.ptu.deployment import Deployment
+from local.ptu.deployment import Common, Deployment
 from local.ptu.faults import FaultPlan
 from local.ptu.history import History
 from local.ptu.latency import ZERO_LATENCY
@@ -164,29 +164,25 @@ def build_deployment(
 ) -> Deployment:
     """The deployment that ``settings`` describe, seeded by the server's seed and its name."""
     seed = config.seed * 1_000_003 + sum(settings.name.encode())
-    if settings.ptus is None:
-        return PaygDeployment(
-            name=settings.name,
-            model=settings.model,
-            tpm=settings.tpm,
-            rpm=settings.rpm,
-            output_ratio=settings.output_ratio,
-            output_estimate=settings.output_estimate,
-            latency=settings.latency,
-            seed=seed,
-            now=now,
-        )
-    return PtuDeployment(
-        name=settings.name,
+    name, ratio = settings.name, settings.output_ratio
+    common = Common(
         model=settings.model,
-        ptus=UNLIMITED_PTUS if config.unlimited else settings.ptus,
-        input_tpm_per_ptu=settings.input_tpm_per_ptu,
-        output_ratio=settings.output_ratio,
-        window_seconds=settings.window_seconds,
         output_estimate=settings.output_estimate,
         latency=settings.latency,
         seed=seed,
+    )
+    if settings.ptus is None:
+        return PaygDeployment(
+            name=name, tpm=settings.tpm, rpm=settings.rpm, output_ratio=ratio, now=now, **common
+        )
+    return PtuDeployment(
+        name=name,
+        ptus=UNLIMITED_PTUS if config.unlimited else settings.ptus,
+        input_tpm_per_ptu=settings.input_tpm_per_ptu,
+        output_ratio=ratio,
+        window_seconds=settings.window_seconds,
         now=now,
+        **common,
     )
 
 

@@ -6,10 +6,10 @@ import pytest
 from benchmarks.control.baseline import baseline
 from benchmarks.control.interactive import Interactive, Resize
 from benchmarks.control.scenarios import SCENARIOS
-from local.demo.trace import Call
 from local.ptu.calls import Traffic
 from local.ptu.latency import LatencyModel
 from local.ptu.ptu_deployment import PtuDeployment
+from local.traffic.trace import Call
 
 RATE, SECONDS = 100.0, 10.0
 """R and W: 1,000 of work is 100 %."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.control.traces import TraceError, read_calls, read_jobs, thinned
-from local.demo.trace import Call
+from local.traffic.trace import Call
 
 HEADER = "TIMESTAMP,ContextTokens,GeneratedTokens\n"
 

@@ -9,13 +9,13 @@ import pytest
 
 from local.demo.alone import refused_alone
 from local.demo.interactive import InteractiveTraffic
-from local.demo.trace import Call
 from local.demo.truth import PtuTruth
 from local.ptu import PtuDeployment
 from local.ptu.calls import Admitted, Traffic
 from local.ptu.config import DeploymentConfig, PtuServerConfig
 from local.ptu.latency import ZERO_LATENCY
 from local.ptu.server import PtuServer
+from local.traffic.trace import Call
 
 
 def deployment() -> PtuDeployment:

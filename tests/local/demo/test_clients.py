@@ -11,12 +11,12 @@ from aiohttp.test_utils import TestServer
 
 from local.demo.api import ITEMS_PER_CALL, Api
 from local.demo.interactive import InteractiveTraffic
-from local.demo.trace import Call
 from local.demo.truth import PtuTruth
 from local.ptu.config import DeploymentConfig, PtuServerConfig
 from local.ptu.latency import ZERO_LATENCY
 from local.ptu.server import PtuServer
 from local.system.errors import SystemFailed
+from local.traffic.trace import Call
 
 
 @pytest.fixture

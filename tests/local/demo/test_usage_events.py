@@ -8,11 +8,11 @@ from azure.eventhub.aio import EventHubProducerClient
 
 from examples.usage_events import UsageSender
 from local.demo.interactive import InteractiveTraffic
-from local.demo.trace import Call
 from local.event_hubs import EventHubsServer
 from local.ptu.config import DeploymentConfig, PtuServerConfig
 from local.ptu.latency import ZERO_LATENCY
 from local.ptu.server import PtuServer
+from local.traffic.trace import Call
 from ptu_optimizer.capacity.signals.usage_events import UsageEvents, decode
 from ptu_optimizer.capacity.work import known_models
 from ptu_optimizer.ports.hubs import USAGE

@@ -1,0 +1,1 @@
+"""Recorded interactive traffic, for the demo and for benchmarks."""
