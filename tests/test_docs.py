@@ -205,6 +205,21 @@ def test_there_are_sixteen_ledger_rules() -> None:
     ]
 
 
+def record_types() -> set[str]:
+    """The `type` of every record that the app writes, as its constants spell it."""
+    found = set()
+    for path in CODE.rglob("*.py"):
+        found |= set(re.findall(r'"type": "([a-z_]+)"', path.read_text(encoding="utf-8")))
+    return {name for name in found if not name.endswith("_error")}
+
+
+@pytest.mark.parametrize("name", sorted(record_types()))
+def test_every_type_of_record_is_in_the_list_of_the_design(name: str) -> None:
+    text = (DOCS / "design.md").read_text(encoding="utf-8")
+    stored = text.partition("## What is stored where")[2].partition("\n## ")[0]
+    assert re.search(rf"\b{name}\b", stored)
+
+
 # --- links ---------------------------------------------------------------------------------------
 
 
