@@ -3,45 +3,27 @@ again."""
 
 from __future__ import annotations
 
-import logging
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from local.demo.api import Api
-from ptu_optimizer.background import Background
+from local.demo.kept_fresh import KeptFresh
 
 LOOK_SECONDS = 1.0
-
-_log = logging.getLogger(__name__)
 
 Shown = dict[str, Any]
 """What `GET /capacity/{deployment}` answers."""
 
 
-class Beliefs:
+class Beliefs(KeptFresh):
     """Reads in the background; while no host answers, nothing is known."""
 
     def __init__(self, api: Api, *, deployment: str, look_seconds: float = LOOK_SECONDS) -> None:
+        super().__init__(look_seconds=look_seconds, failed="reading the belief failed")
         self._api = api
         self._deployment = deployment
-        self._looking = Background(
-            self._look, interval=look_seconds, log=_log, failed="reading the belief failed"
-        )
         self.latest: Shown | None = None
         self.sending: Shown | None = None
         """The last one while requests waited and calls were under way."""
-
-    async def __aenter__(self) -> Self:
-        self._looking.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._looking.stop()
 
     async def _look(self) -> None:
         self.latest = await self._api.capacity(self._deployment)

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-from types import TracebackType
 from typing import Any, Protocol, Self
 
 from azure.eventhub.aio import EventHubConsumerClient
 from azure.eventhub.exceptions import EventHubError
 
-from ptu_optimizer.background import Background, end
+from local.demo.kept_fresh import KeptFresh, log
+from ptu_optimizer.background import end
 
 HUB = "requests-later"
 LOOK_SECONDS = 2.0
 CLOSE_SECONDS = 2.0
 """How long the client may take to end its connections before it is cut off."""
-
-_log = logging.getLogger(__name__)
 
 
 class Client(Protocol):
@@ -31,19 +28,14 @@ class Client(Protocol):
     async def close(self) -> None: ...
 
 
-class Rescheduled:
+class Rescheduled(KeptFresh):
     """Keeps `count` fresh while it is entered."""
 
     def __init__(self, client: Client, *, look_seconds: float = LOOK_SECONDS) -> None:
         """It closes the client."""
+        super().__init__(look_seconds=look_seconds, failed="counting re-scheduled requests failed")
         self.count = 0
         self._client = client
-        self._looking = Background(
-            self._look,
-            interval=look_seconds,
-            log=_log,
-            failed="counting re-scheduled requests failed",
-        )
 
     @classmethod
     def of(cls, connection: str) -> Self:
@@ -54,20 +46,9 @@ class Rescheduled:
             )
         )
 
-    async def __aenter__(self) -> Self:
-        self._looking.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        # the client may swallow a cancellation, and start again what it was doing
-        await self._looking.stop()
+    async def _left(self) -> None:
         closing = asyncio.create_task(self._client.close())
-        await end(closing, log=_log, grace=CLOSE_SECONDS)
+        await end(closing, log=log, grace=CLOSE_SECONDS)
 
     async def _look(self) -> None:
         with contextlib.suppress(EventHubError):  # a figure on the screen, no more
