@@ -49,7 +49,7 @@ class LocalServer(ABC):
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
+        """The port it listens on, or listened on before it was closed."""
         if self._port is None:
             raise RuntimeError("the server has not been started")
         return self._port
@@ -88,7 +88,6 @@ class LocalServer(ABC):
         """Stop listening, end what is under way, close the state. Harmless when not started."""
         await self._chore.stop()
         await self.shut()
-        self._port = None
 
     @abstractmethod
     async def open(self, port: int) -> int:

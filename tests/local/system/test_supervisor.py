@@ -209,7 +209,7 @@ def test_nothing_outlives_the_supervisor(tmp_path: Path, how: signal.Signals) ->
         pids = [int(pid) for pid in supervisor.stdout.readline().split()]
         assert len(pids) == 4
         supervisor.send_signal(how)
-        supervisor.wait(10)
+        supervisor.wait(60)
     assert all(gone(pid) for pid in pids)
     if how is signal.SIGINT:
         assert StandIns(tmp_path).ends()[-1] == "azurite"
@@ -225,7 +225,7 @@ async def test_descendants_are_found_at_any_depth() -> None:
     )
     try:
         assert parent.stdout is not None
-        grandchild = int(await asyncio.wait_for(parent.stdout.readline(), 10))
+        grandchild = int(await asyncio.wait_for(parent.stdout.readline(), 60))
         assert children(parent.pid) == [grandchild]
         assert grandchild in descendants(os.getpid())
     finally:
