@@ -183,7 +183,7 @@ from tests.local.system import standins
 
 async def main(folder):
     commands = standins.StandIns(folder, host_0=standins.WITH_WORKER, cosmos=standins.DEAF)
-    options = Options(ports=Ports.free(), logs=folder, part_grace_seconds=0.2)
+    options = Options(ports=Ports.free(), logs=folder, part_grace_seconds=5)
     async with LocalSystem(options, commands=commands) as system:
         print(*(part.pid for part in system.parts()), flush=True)
         await system.run(asyncio.sleep(60))
