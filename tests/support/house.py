@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 PACKAGE = "ptu_optimizer"
-COMMON = frozenset({"background", "clock", "errors", "telemetry"})
+COMMON = frozenset({"background", "clock", "errors", "retry", "telemetry"})
 PORTS = frozenset({"ports", "capacity.signals"})
 """What the use cases need from outside; readings and minutes are among it."""
 CAPACITY = frozenset(
@@ -73,6 +73,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "clock": COMMON,
     "background": COMMON,
     "errors": COMMON,
+    "retry": COMMON,
     "telemetry": COMMON,
     "": frozenset(),
 }

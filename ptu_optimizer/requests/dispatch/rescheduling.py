@@ -11,6 +11,7 @@ from ptu_optimizer.ports.hubs import REQUESTS_LATER, Publisher, PublishFailed
 from ptu_optimizer.requests.envelope import RequestEvent
 from ptu_optimizer.requests.ledger.timing import Timing
 from ptu_optimizer.requests.publishing import publish_again
+from ptu_optimizer.retry import Backoff
 from ptu_optimizer.telemetry import logger
 
 _log = logger("deferral")
@@ -96,18 +97,16 @@ class Rescheduler:
 
     async def flushed(self) -> None:
         """Wait until all copies are acknowledged. Raises PublishFailed after the budget."""
-        started = self._clock.monotonic()
-        pause = self._timing.backoff / 4
+        until = self._clock.monotonic() + self._timing.write_budget
+        backoff = Backoff(self._clock, until=until)
         if self._sender is not None:
             await asyncio.wait([self._sender])
         while self._waiting:
             try:
                 await self._send()
             except PublishFailed:
-                if self._clock.monotonic() - started > self._timing.write_budget:
+                if not await backoff.again():
                     raise
-                await self._clock.sleep(pause)
-                pause *= 2
 
     async def _send_soon(self) -> None:
         await self._clock.sleep(GATHER_SECONDS)

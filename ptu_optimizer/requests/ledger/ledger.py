@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.stores import Created, LedgerStore
+from ptu_optimizer.retry import Backoff
 
 from .slots import Slot, is_slot
-
-FIRST_RETRY_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +53,18 @@ class Ledger:
 
     async def create_record(self, record: JsonObject, *, until: float) -> Created:
         """The same for a record that is already made."""
-        pause = FIRST_RETRY_SECONDS
+        backoff = Backoff(self._clock, until=until)
         while True:
             created = await self._store.create(record)
-            if created is not Created.UNKNOWN:
+            if created is not Created.UNKNOWN or not await backoff.again():
                 return created
-            if self._clock.monotonic() + pause >= until:
-                return created
-            await self._clock.sleep(pause)
-            pause *= 2
 
     async def read(self, request_id: str, *, until: float | None = None) -> RequestRecords:
         """Raises DependencyUnavailable; with `until` (monotonic) it tries again before that."""
-        pause = FIRST_RETRY_SECONDS
+        backoff = Backoff(self._clock, until=-math.inf if until is None else until)
         while True:
             try:
                 return RequestRecords.of(await self._store.read(request_id))
             except DependencyUnavailable:
-                if until is None or self._clock.monotonic() + pause >= until:
+                if not await backoff.again():
                     raise
-                await self._clock.sleep(pause)
-                pause *= 2

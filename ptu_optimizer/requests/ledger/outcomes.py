@@ -13,6 +13,7 @@ from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.hubs import REQUESTS_LATER, Outgoing, Publisher, PublishFailed
 from ptu_optimizer.ports.stores import BlobStore, Created
 from ptu_optimizer.requests.envelope import RequestEvent
+from ptu_optimizer.retry import Backoff
 from ptu_optimizer.telemetry import logger
 
 from .ledger import Ledger
@@ -28,8 +29,6 @@ LARGE_OUTCOME_BYTES = 1_000_000
 
 LARGEST_ITEM_BYTES = 1_900_000
 """With Blob storage away, an outcome up to this is written inline: Cosmos DB ends at 2 MiB."""
-
-FIRST_RETRY_SECONDS = 0.2
 
 
 def unpaid(
@@ -152,32 +151,26 @@ class OutcomeWriter:
 
     async def _refusing(self, outcome: Slot, *, until: float) -> Slot | None:
         """The record that refused us, or None if it does not become visible in time (2)."""
-        pause = FIRST_RETRY_SECONDS
+        backoff = Backoff(self._clock, until=until)
         while True:
             try:
                 records = await self._ledger.read(outcome.request_id, until=until)
             except DependencyUnavailable:
                 return None
             found = records.slot(outcome.n)
-            if found is not None:
+            if found is not None or not await backoff.again():
                 return found
-            if self._clock.monotonic() + pause >= until:
-                return None
-            await self._clock.sleep(pause)
-            pause *= 2
 
     async def _publish(self, event: ResultEvent, *, until: float) -> None:
-        pause = FIRST_RETRY_SECONDS
+        backoff = Backoff(self._clock, until=until)
         while True:
             try:
                 await self._publisher.publish(
                     REQUESTS_LATER, [Outgoing(event.encode(), key=event.request_id)]
                 )
             except PublishFailed:
-                if self._clock.monotonic() + pause >= until:
+                if not await backoff.again():
                     raise
-                await self._clock.sleep(pause)
-                pause *= 2
             else:
                 return
 
@@ -189,17 +182,16 @@ class OutcomeWriter:
         if len(content) <= LARGE_OUTCOME_BYTES:
             return record
         name = outcome_blob(record["id"], record["claim_token"])
-        pause = FIRST_RETRY_SECONDS
+        backoff = Backoff(self._clock, until=until)
         while True:
             try:
                 await self._blobs.write(name, content)
             except DependencyUnavailable:
-                if self._clock.monotonic() + pause >= until:
-                    if len(content) <= LARGEST_ITEM_BYTES:
-                        return record  # Cosmos DB can just take it, and it was paid for
-                    raise
-                await self._clock.sleep(pause)
-                pause *= 2
+                if await backoff.again():
+                    continue
+                if len(content) <= LARGEST_ITEM_BYTES:
+                    return record  # Cosmos DB can just take it, and it was paid for
+                raise
             else:
                 return {**{k: v for k, v in record.items() if k != "response"}, "blob": name}
 
