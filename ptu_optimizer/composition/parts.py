@@ -65,9 +65,9 @@ class Parts:
 
     @cached_property
     def _ids(self) -> Ids:
-        key = self.settings.request_id_key
-        if key is not None:
-            return FixedIds(IdMint(key.get_secret_value().encode()))
+        keys = self.settings.request_id_keys
+        if keys is not None:
+            return FixedIds(IdMint(*(key.get_secret_value().encode() for key in keys)))
         return RotatingIds(reader=self._services.id_keys, clock=self._clock)
 
     @cached_property

@@ -75,17 +75,17 @@ class Ids(Protocol):
         """The keys to sign a new id with."""
         ...
 
-    async def group(self, text: str) -> GroupId:
-        """Raises ForgedId."""
+    async def group(self, text: str, *, tenant: str = "") -> GroupId:
+        """Raises ForgedId, also for a genuine id of another tenant."""
         ...
 
-    async def request(self, text: str) -> RequestId:
-        """Raises ForgedId."""
+    async def request(self, text: str, *, tenant: str = "") -> RequestId:
+        """Raises ForgedId, also for a genuine id of another tenant."""
         ...
 
 
 class FixedIds:
-    """Keys that do not change as long as this process lives: those of a setting."""
+    """Keys that do not change while this process lives: those of a setting."""
 
     state = KeyState.SETTING
 
@@ -95,11 +95,11 @@ class FixedIds:
     async def mint(self) -> IdMint:
         return self._mint
 
-    async def group(self, text: str) -> GroupId:
-        return self._mint.parse_group(text)
+    async def group(self, text: str, *, tenant: str = "") -> GroupId:
+        return self._mint.parse_group(text, tenant=tenant)
 
-    async def request(self, text: str) -> RequestId:
-        return self._mint.parse_request(text)
+    async def request(self, text: str, *, tenant: str = "") -> RequestId:
+        return self._mint.parse_request(text, tenant=tenant)
 
 
 class RotatingIds:
@@ -139,11 +139,11 @@ class RotatingIds:
                 raise
         return self._current()
 
-    async def group(self, text: str) -> GroupId:
-        return await self._genuine(lambda mint: mint.parse_group(text))
+    async def group(self, text: str, *, tenant: str = "") -> GroupId:
+        return await self._genuine(lambda mint: mint.parse_group(text, tenant=tenant))
 
-    async def request(self, text: str) -> RequestId:
-        return await self._genuine(lambda mint: mint.parse_request(text))
+    async def request(self, text: str, *, tenant: str = "") -> RequestId:
+        return await self._genuine(lambda mint: mint.parse_request(text, tenant=tenant))
 
     async def _genuine(self, parse: Callable[[IdMint], T]) -> T:
         if self._versions:

@@ -6,10 +6,13 @@ A group id is 25 bytes in lower-case base32hex (40 characters, sorts by time):
     lifetime    3 bytes  minutes from created_at to the group's end
     count       3 bytes  number of requests in the group
     random      7 bytes
-    mac         8 bytes  HMAC-SHA256 of the above, cut
+    mac         8 bytes  HMAC-SHA256 of the above and of the tenant's name, cut
 
 so a genuine id is known to be genuine, its end and its size are known, and a genuine id without
 records is "queued", never "not found". A request id is `{group_id}-{index}`.
+
+The tenant's name is signed but not part of the id: for every other tenant the id is forged, and
+that is known without reading a record.
 """
 
 from __future__ import annotations
@@ -29,7 +32,10 @@ REQUESTS_PER_SLICE = 10_000
 MAX_GROUP_SIZE = (1 << 24) - 1
 MAX_LIFETIME_SECONDS = ((1 << 24) - 1) * 60
 
-_PAYLOAD_BYTES = 17
+UNIQUE_BYTES = 7
+"""What tells two groups of the same second apart."""
+
+_PAYLOAD_BYTES = 10 + UNIQUE_BYTES
 _MAC_BYTES = 8
 _GROUP = re.compile(r"[0-9a-v]{40}")
 _REQUEST = re.compile(r"([0-9a-v]{40})-(0|[1-9][0-9]{0,7})")
@@ -50,6 +56,8 @@ class GroupId:
     created_at: int
     ends_at: int
     count: int
+    tenant: str = ""
+    """Whose it is; empty for callers without a tenant."""
 
     @property
     def bucket(self) -> str:
@@ -101,51 +109,78 @@ class IdMint:
         self._keys = keys
         self._random_bytes = random_bytes
 
-    def mint(self, *, created_at: float, ends_at: float, count: int) -> GroupId:
-        """A new group id. `ends_at` is rounded up to a whole minute after `created_at`."""
+    def mint(
+        self,
+        *,
+        created_at: float,
+        ends_at: float,
+        count: int,
+        tenant: str = "",
+        unique: bytes | None = None,
+    ) -> GroupId:
+        """A new group id. `ends_at` is rounded up to a whole minute after `created_at`.
+
+        `unique`, UNIQUE_BYTES long, replaces the random bytes: who mints again with the same values
+        and the same key gets the same id.
+        """
         created = int(created_at)
         minutes = -(-int(ends_at - created) // 60) + 1
-        payload = (
-            created.to_bytes(4)
-            + minutes.to_bytes(3)
-            + count.to_bytes(3)
-            + self._random_bytes(_PAYLOAD_BYTES - 10)
-        )
-        return self._group(payload, _mac(self._keys[0], payload))
+        if unique is None:
+            unique = self._random_bytes(UNIQUE_BYTES)
+        elif len(unique) != UNIQUE_BYTES:
+            raise ValueError(f"unique must be {UNIQUE_BYTES} bytes, not {len(unique)}")
+        payload = created.to_bytes(4) + minutes.to_bytes(3) + count.to_bytes(3) + unique
+        return _group(payload, _mac(self._keys[0], payload, tenant), tenant)
 
-    def parse_group(self, text: str) -> GroupId:
-        """Raises ForgedId."""
+    def parse_group(self, text: str, *, tenant: str = "") -> GroupId:
+        """Raises ForgedId, also for a genuine id of another tenant."""
         if not _GROUP.fullmatch(text):
             raise ForgedId(text)
         raw = base64.b32hexdecode(text.upper())
         payload, mac = raw[:_PAYLOAD_BYTES], raw[_PAYLOAD_BYTES:]
         # compare with every key: the time it takes must not reveal which key signed
-        signed = [hmac.compare_digest(mac, _mac(key, payload)) for key in self._keys]
+        signed = [hmac.compare_digest(mac, _mac(key, payload, tenant)) for key in self._keys]
         if not any(signed):
             raise ForgedId(text)
-        return self._group(payload, mac)
+        return _group(payload, mac, tenant)
 
-    def parse_request(self, text: str) -> RequestId:
-        """Raises ForgedId."""
+    def parse_request(self, text: str, *, tenant: str = "") -> RequestId:
+        """Raises ForgedId, also for a genuine id of another tenant."""
         match = _REQUEST.fullmatch(text)
         if match is None:
             raise ForgedId(text)
-        group = self.parse_group(match[1])
+        group = self.parse_group(match[1], tenant=tenant)
         index = int(match[2])
         if index >= group.count:
             raise ForgedId(text)
         return RequestId(group, index)
 
-    @staticmethod
-    def _group(payload: bytes, mac: bytes) -> GroupId:
-        created = int.from_bytes(payload[:4])
-        return GroupId(
-            text=base64.b32hexencode(payload + mac).decode().lower(),
-            created_at=created,
-            ends_at=created + int.from_bytes(payload[4:7]) * 60,
-            count=int.from_bytes(payload[7:10]),
-        )
+
+def claimed_group(text: str) -> GroupId:
+    """What the id of a group or a request says of its group, signed by whomever.
+
+    For finding the record that names its tenant: nothing else may be concluded from it. Raises
+    ForgedId for what is not even shaped like an id.
+    """
+    match = _REQUEST.fullmatch(text)
+    group = match[1] if match is not None else text
+    if not _GROUP.fullmatch(group):
+        raise ForgedId(text)
+    raw = base64.b32hexdecode(group.upper())
+    return _group(raw[:_PAYLOAD_BYTES], raw[_PAYLOAD_BYTES:], "")
 
 
-def _mac(key: bytes, payload: bytes) -> bytes:
-    return hmac.digest(key, payload, hashlib.sha256)[:_MAC_BYTES]
+def _group(payload: bytes, mac: bytes, tenant: str) -> GroupId:
+    created = int.from_bytes(payload[:4])
+    return GroupId(
+        text=base64.b32hexencode(payload + mac).decode().lower(),
+        created_at=created,
+        ends_at=created + int.from_bytes(payload[4:7]) * 60,
+        count=int.from_bytes(payload[7:10]),
+        tenant=tenant,
+    )
+
+
+def _mac(key: bytes, payload: bytes, tenant: str) -> bytes:
+    """The payload's length is fixed, so no two pairs of payload and tenant are the same bytes."""
+    return hmac.digest(key, payload + tenant.encode(), hashlib.sha256)[:_MAC_BYTES]

@@ -32,7 +32,9 @@ class SettingsGroup(BaseSettings):
     @field_validator("*", mode="before")
     @classmethod
     def _resolved(cls, value: Any, info: ValidationInfo) -> Any:
-        if isinstance(value, str) and is_unresolved_reference(value) and not cls._ignores(info):
+        texts = value if isinstance(value, list | tuple) else (value,)
+        unresolved = any(isinstance(one, str) and is_unresolved_reference(one) for one in texts)
+        if unresolved and not cls._ignores(info):
             raise ValueError(UNRESOLVED)
         return value
 

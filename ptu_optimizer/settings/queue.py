@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import NoDecode
 
-from .group import SettingsGroup
+from .group import SettingsGroup, from_json
 from .setting_errors import Misfit, Missing
 
 
@@ -19,13 +20,16 @@ class QueueSettings(SettingsGroup):
         "app reads it by its identity, and REQUEST_ID_KEY is not used",
         examples=["https://NAME.vault.azure.net/secrets/request-id-key"],
     )
-    request_id_key: SecretStr | None = Field(
+    request_id_keys: Annotated[
+        tuple[Annotated[SecretStr, Field(min_length=16)], ...] | None, NoDecode
+    ] = Field(
         None,
         validate_default=True,
         alias="REQUEST_ID_KEY",
-        min_length=16,
+        min_length=1,
         description="secret that signs request ids, at least 16 characters (or use "
-        "REQUEST_ID_KEY_URI); changing it makes all ids given out before unknown",
+        "REQUEST_ID_KEY_URI), or a JSON array of several: the first signs new ids, ids of all of "
+        "them are known",
         examples=["the output of: openssl rand -base64 32"],
     )
     max_items: int = Field(
@@ -75,29 +79,31 @@ class QueueSettings(SettingsGroup):
         examples=["60"],
     )
 
-    @field_validator("request_id_key", mode="before")
+    @field_validator("request_id_keys", mode="before")
     @classmethod
-    def _one_of_both(cls, value: Any, info: ValidationInfo) -> Any:
+    def _one_or_several(cls, value: Any, info: ValidationInfo) -> Any:
         if cls._ignores(info):
             return None
         if value is None:
             raise Missing
+        if isinstance(value, str):
+            return from_json(value) if value.startswith("[") else (value,)
         return value
 
     @classmethod
     def _ignores(cls, info: ValidationInfo) -> bool:
         """With REQUEST_ID_KEY_URI the reference of an older release may stand beside it, resolved
         or not: it is not looked at."""
-        return info.field_name == "request_id_key" and bool(
+        return info.field_name == "request_id_keys" and bool(
             info.data.get("request_id_key_uri", "malformed")
         )
 
-    @field_validator("request_id_key")
+    @field_validator("request_id_keys")
     @classmethod
-    def _not_the_example(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and value.get_secret_value().startswith("replace-me"):
+    def _not_the_example(cls, keys: tuple[SecretStr, ...] | None) -> tuple[SecretStr, ...] | None:
+        if any(key.get_secret_value().startswith("replace-me") for key in keys or ()):
             raise ValueError("this is the example's text, which everybody knows")
-        return value
+        return keys
 
     def check_queue(self) -> None:
         """Raises Misfit."""

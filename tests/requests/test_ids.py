@@ -10,10 +10,12 @@ from ptu_optimizer.requests.ids import (
     MAX_GROUP_SIZE,
     MAX_LIFETIME_SECONDS,
     REQUESTS_PER_SLICE,
+    UNIQUE_BYTES,
     ForgedId,
     GroupId,
     IdMint,
     bucket_of,
+    claimed_group,
     slice_of_request,
 )
 
@@ -89,6 +91,69 @@ def test_whatever_a_caller_sends_is_an_id_or_a_forgery_and_nothing_else(text: st
 def test_an_id_of_another_key_is_a_forgery() -> None:
     with pytest.raises(ForgedId):
         IdMint(b"another key").parse_group(minted().text)
+
+
+# --- tenants -------------------------------------------------------------------------------------
+
+
+def test_an_id_without_a_tenant_is_the_one_that_earlier_releases_gave_out() -> None:
+    """Minted by the release before tenants, with this key and the random bytes 0 to 6."""
+    group = IdMint(b"a key of this test").mint(
+        created_at=NOW, ends_at=NOW + 86_400, count=3, unique=bytes(range(7))
+    )
+    assert group.text == "dd4t40000mgg0003000g40o40k30ao56mvkisc16"
+
+
+@given(tenant=st.text(min_size=1), other=st.text())
+def test_an_id_is_forged_for_every_tenant_but_its_own(tenant: str, other: str) -> None:
+    group = MINT.mint(created_at=NOW, ends_at=NOW + 60, count=1, tenant=tenant)
+    assert MINT.parse_group(group.text, tenant=tenant) == group
+    assert MINT.parse_request(group.request_id(0), tenant=tenant).group.tenant == tenant
+    if other != tenant:
+        with pytest.raises(ForgedId):
+            MINT.parse_group(group.text, tenant=other)
+
+
+@pytest.mark.parametrize("of_request", [True, False], ids=["a request's id", "a group's id"])
+def test_what_an_id_claims_can_be_read_without_its_tenant(of_request: bool) -> None:
+    group = MINT.mint(created_at=NOW, ends_at=NOW + 60, count=1, tenant="research")
+    claimed = claimed_group(group.request_id(0) if of_request else group.text)
+    assert (claimed.text, claimed.bucket) == (group.text, group.bucket)
+
+
+@given(st.text())
+def test_what_is_not_shaped_like_an_id_claims_nothing(text: str) -> None:
+    with pytest.raises(ForgedId):
+        claimed_group(text)
+
+
+# --- several keys, and ids that are minted again -------------------------------------------------
+
+
+def test_the_first_key_signs_and_all_of_them_verify() -> None:
+    group = IdMint(b"new", b"old").mint(created_at=NOW, ends_at=NOW + 60, count=1)
+    old = IdMint(b"old").mint(created_at=NOW, ends_at=NOW + 60, count=1)
+    assert IdMint(b"new").parse_group(group.text) == group
+    assert IdMint(b"new", b"old").parse_group(old.text) == old
+    with pytest.raises(ForgedId):
+        IdMint(b"new").parse_group(old.text)
+
+
+def test_who_mints_with_the_same_unique_bytes_gets_the_same_id() -> None:
+    one, again, other = (
+        MINT.mint(created_at=NOW, ends_at=NOW + 60, count=2, unique=unique)
+        for unique in (b"7 bytes", b"7 bytes", b"7 Bytes")
+    )
+    assert one == again != other
+
+
+@pytest.mark.parametrize("length", [0, UNIQUE_BYTES - 1, UNIQUE_BYTES + 1])
+def test_unique_bytes_of_another_length_are_refused(length: int) -> None:
+    with pytest.raises(ValueError, match=f"must be {UNIQUE_BYTES} bytes"):
+        MINT.mint(created_at=NOW, ends_at=NOW + 60, count=1, unique=bytes(length))
+
+
+# --- forgeries -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -519,7 +519,7 @@ REFERENCE = f"@Microsoft.KeyVault(SecretUri={KEY_URI})"
 def test_with_its_uri_the_key_is_neither_used_nor_looked_at(key: str | None) -> None:
     settings = load(REQUEST_ID_KEY_URI=KEY_URI, REQUEST_ID_KEY=key)
     assert settings.request_id_key_uri == KEY_URI
-    assert settings.request_id_key is None
+    assert settings.request_id_keys is None
 
 
 @pytest.mark.parametrize(
@@ -535,6 +535,37 @@ def test_a_uri_that_is_none_is_the_only_complaint(uri: str) -> None:
     with pytest.raises(SettingsError) as raised:
         load(REQUEST_ID_KEY_URI=uri, REQUEST_ID_KEY=None)
     assert raised.value.names == ("REQUEST_ID_KEY_URI",)
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        pytest.param("k" * 16, ["k" * 16], id="one"),
+        pytest.param(f'["{"k" * 16}"]', ["k" * 16], id="a list of one"),
+        pytest.param(f'["{"n" * 16}", "{"o" * 16}"]', ["n" * 16, "o" * 16], id="new and old"),
+        pytest.param("{a key} [of signs]", ["{a key} [of signs]"], id="one that looks like JSON"),
+    ],
+)
+def test_request_ids_may_have_several_keys(text: str, keys: list[str]) -> None:
+    found = load(REQUEST_ID_KEY=text).request_id_keys
+    assert found is not None
+    assert [key.get_secret_value() for key in found] == keys
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("[]", id="none"),
+        pytest.param(f'["{"k" * 16}", "short"]', id="one is short"),
+        pytest.param(f'["{"k" * 16}", "replace-me: openssl"]', id="one is the example's"),
+        pytest.param(f'["{"k" * 16}", 5]', id="one is a number"),
+        pytest.param(f'["{"k" * 16}"', id="cut"),
+    ],
+)
+def test_keys_that_are_not_usable_are_one_complaint_of_the_setting(text: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        load(REQUEST_ID_KEY=text)
+    assert raised.value.names == ("REQUEST_ID_KEY",)
 
 
 REFERENCES = [
@@ -583,14 +614,16 @@ def test_secrets_are_not_shown() -> None:
     assert SECRET not in repr(settings)
     assert SECRET not in str(settings)
     assert SECRET not in str(settings.model_dump())
-    assert settings.request_id_key is not None
-    assert settings.request_id_key.get_secret_value().startswith(SECRET)
+    assert settings.request_id_keys is not None
+    assert settings.request_id_keys[0].get_secret_value().startswith(SECRET)
 
 
 @pytest.mark.parametrize(
     "changes",
     [
         pytest.param({"REQUEST_ID_KEY": SECRET}, id="the secret itself is malformed"),
+        pytest.param({"REQUEST_ID_KEY": f'["{SECRET}"]'}, id="one of several is malformed"),
+        pytest.param({"REQUEST_ID_KEY": f'["{SECRET}'}, id="several that are not JSON"),
         pytest.param({"EVENT_HUBS": SECRET}, id="a connection string is malformed"),
         pytest.param({"COSMOS_DATABASE": None}, id="another setting is missing"),
         pytest.param({"LOWER_LIMIT": "0.9"}, id="settings do not fit together"),
@@ -630,6 +663,6 @@ def test_the_example_shows_the_defaults() -> None:
     with_default = {
         name for name, field in Settings.model_fields.items() if not field.is_required()
     }
-    secrets = {"event_hubs", "cosmos", "storage", "azure_openai_api_key", "request_id_key"}
+    secrets = {"event_hubs", "cosmos", "storage", "azure_openai_api_key", "request_id_keys"}
     for name in with_default - secrets:
         assert getattr(from_example, name) == getattr(by_default, name), name

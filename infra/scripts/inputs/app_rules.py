@@ -6,6 +6,7 @@ runs its hooks. One table of good and bad values runs over both (tests/infra/azd
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -30,6 +31,19 @@ REFERENCE = re.compile(r"(?i)^@Microsoft\.(KeyVault|AppConfiguration)\(")
 
 
 def _request_id_key(text: str) -> str:
+    """One key, or a JSON array of several."""
+    if not text.startswith("["):
+        return _one_key(text)
+    try:
+        keys = json.loads(text)
+    except ValueError:
+        return "is not JSON, though it begins with ["
+    if not keys or not all(isinstance(key, str) for key in keys):
+        return "must be one key, or a JSON array of keys"
+    return next((what for key in keys if (what := _one_key(key))), "")
+
+
+def _one_key(text: str) -> str:
     if text.startswith("replace-me"):
         return "is the example's text, which everybody knows"
     return Text(least=16)(text)

@@ -115,6 +115,9 @@ GOOD: list[Any] = [
     pytest.param({}, {"ALERT_AUTHENTICATION": "platform"}, id="a word of the app's alone"),
     pytest.param({}, {"SWEEP_SCHEDULE": "0 0 * * * *"}, id="a schedule"),
     pytest.param({}, {"REQUEST_ID_KEY": "k" * 16}, id="a key of one's own"),
+    pytest.param(
+        {}, {"REQUEST_ID_KEY": f'["{"n" * 16}", "{"k" * 16}"]'}, id="a new and an old key"
+    ),
     pytest.param({}, {"AZURE_OPENAI_API_VERSION": "2025-04-01-preview"}, id="an API version"),
 ]
 BAD: list[Any] = [
@@ -175,6 +178,10 @@ BAD: list[Any] = [
     pytest.param({"HUB_RETENTION_DAYS": "0"}, {}, id="no retention"),
     pytest.param({**ENTRA, "ALERT_AUDIENCE": ""}, {}, id="entra without audience"),
     pytest.param({**ENTRA, "ALERT_AUDIENCE": " , "}, {}, id="entra with an empty audience"),
+    pytest.param({}, {"REQUEST_ID_KEY": "[]"}, id="no key in a list"),
+    pytest.param({}, {"REQUEST_ID_KEY": f'["{"n" * 16}", 5]'}, id="a key that is a number"),
+    pytest.param({}, {"REQUEST_ID_KEY": f'["{"n" * 16}", "short"]'}, id="a second key too short"),
+    pytest.param({}, {"REQUEST_ID_KEY": f'["{"n" * 16}"'}, id="a list of keys that is cut"),
     pytest.param({}, {"MAX_ITEMS": "0"}, id="at the bound that is none"),
     pytest.param({}, {"MAX_ITEMS": "100001"}, id="above the most"),
     pytest.param({}, {"MAX_ITEMS": "5.5"}, id="no whole number"),
