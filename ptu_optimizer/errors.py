@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -51,6 +52,34 @@ def unavailable(message: str, *, code: str, retry_after_seconds: int = 5) -> App
         code=code,
         headers={"Retry-After": str(retry_after_seconds)},
     )
+
+
+def dependency_unavailable(error: DependencyUnavailable, consequence: str = "") -> AppError:
+    """503: a service is away. `consequence` says what that means for the caller, such as
+    "; nothing was accepted"."""
+    return unavailable(
+        f"{error.service} cannot be reached{consequence}. Try again.",
+        code="dependency_unavailable",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimit:
+    """How large the body of a call may be."""
+
+    most: int
+    """Bytes."""
+    why: str
+    """The name of its setting, or what it rests on."""
+
+    def check(self, size: int) -> None:
+        """Raises AppError, with status 413, if a body of this many bytes is too large."""
+        if size > self.most:
+            raise AppError(
+                f"The body is larger than {self.most} bytes ({self.why}).",
+                status=413,
+                code="body_too_large",
+            )
 
 
 class BadSettings(AppError):

@@ -64,8 +64,8 @@ class _Ledger:
     async def read(self, request_id: str) -> list[JsonObject]:
         return await self._wire.reach().ledger.read(request_id)
 
-    def slice(self, slice_id: str) -> AsyncIterator[JsonObject]:
-        return self._wire.reach().ledger.slice(slice_id)
+    def slice(self, slice_id: str, *, fields: Sequence[str]) -> AsyncIterator[JsonObject]:
+        return self._wire.reach().ledger.slice(slice_id, fields=fields)
 
 
 class _Groups:
@@ -78,8 +78,8 @@ class _Groups:
     async def read(self, bucket: str, record_id: str) -> JsonObject | None:
         return await self._wire.reach().groups.read(bucket, record_id)
 
-    async def bucket(self, bucket: str) -> list[JsonObject]:
-        return await self._wire.reach().groups.bucket(bucket)
+    async def bucket(self, bucket: str, *, fields: Sequence[str]) -> list[JsonObject]:
+        return await self._wire.reach().groups.bucket(bucket, fields=fields)
 
     async def ping(self) -> None:
         await self._wire.reach().groups.ping()

@@ -17,7 +17,7 @@ import orjson
 
 from local.virtual_time import EPOCH
 from ptu_optimizer.ports.documents import JsonObject
-from ptu_optimizer.ports.stores import BUCKET_FIELDS, SLICE_FIELDS, Created
+from ptu_optimizer.ports.stores import Created
 
 VISIBLE_AFTER_SECONDS = 1.0
 """From a write to the first read that sees it."""
@@ -162,12 +162,12 @@ class LedgerContainer(_Container):
         await asyncio.sleep(ANSWER_SECONDS)
         return self._seen(request_id)
 
-    async def slice(self, slice_id: str) -> AsyncIterator[JsonObject]:
+    async def slice(self, slice_id: str, *, fields: Sequence[str]) -> AsyncIterator[JsonObject]:
         await asyncio.sleep(ANSWER_SECONDS)
         for request_id in list(self._records):
             for record in self._seen(request_id):
                 if record["slice"] == slice_id:
-                    yield _only(record, SLICE_FIELDS)
+                    yield _only(record, fields)
 
 
 class GroupContainer(_Container):
@@ -181,9 +181,9 @@ class GroupContainer(_Container):
         found = [record for record in self._seen(bucket) if record["id"] == record_id]
         return found[0] if found else None
 
-    async def bucket(self, bucket: str) -> list[JsonObject]:
+    async def bucket(self, bucket: str, *, fields: Sequence[str]) -> list[JsonObject]:
         await asyncio.sleep(ANSWER_SECONDS)
-        return [_only(record, BUCKET_FIELDS) for record in self._seen(bucket)]
+        return [_only(record, fields) for record in self._seen(bucket)]
 
     async def ping(self) -> None:
         await asyncio.sleep(ANSWER_SECONDS)
@@ -208,5 +208,5 @@ class BlobContainer:
         await asyncio.sleep(ANSWER_SECONDS)
 
 
-def _only(record: JsonObject, names: tuple[str, ...]) -> dict[str, Any]:
+def _only(record: JsonObject, names: Sequence[str]) -> dict[str, Any]:
     return {name: record[name] for name in names if name in record}

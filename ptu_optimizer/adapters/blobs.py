@@ -5,7 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import (
+    AzureError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceNotFoundError,
+)
 from azure.storage.blob.aio import BlobServiceClient, LinearRetry
 
 from ptu_optimizer.errors import DependencyUnavailable
@@ -59,6 +64,8 @@ class AzureBlobStore:
         except ResourceNotFoundError:
             return None
         except (AzureError, TimeoutError, OSError) as error:
+            if isinstance(error, HttpResponseError) and error.status_code == 416:
+                return b""  # the blob is there and ends before `offset`
             raise DependencyUnavailable(SERVICE, type(error).__name__) from error
 
     async def ping(self) -> None:

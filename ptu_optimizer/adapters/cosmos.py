@@ -21,7 +21,7 @@ from azure.cosmos.exceptions import (
 
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.ports.documents import JsonObject
-from ptu_optimizer.ports.stores import BUCKET_FIELDS, SLICE_FIELDS, Created
+from ptu_optimizer.ports.stores import Created
 from ptu_optimizer.requests.ids import slice_of_request
 
 from .cosmos_writer import SliceWriter
@@ -32,13 +32,9 @@ REQUEST_SECONDS = 10
 """Longest wait for one answer; the callers' budgets retry."""
 
 
-def _select(names: tuple[str, ...]) -> str:
+def _select(names: Sequence[str]) -> str:
     columns = ", ".join(f"c.{name}" for name in names)
     return f"SELECT {columns} FROM c"  # noqa: S608 - the names are ours
-
-
-_SLICE_QUERY = _select(SLICE_FIELDS)
-_BUCKET_QUERY = _select(BUCKET_FIELDS)
 
 
 def cosmos_client(
@@ -95,10 +91,10 @@ class CosmosLedgerStore:
             [{"name": "@id", "value": request_id}],
         )
 
-    async def slice(self, slice_id: str) -> AsyncIterator[JsonObject]:
+    async def slice(self, slice_id: str, *, fields: Sequence[str]) -> AsyncIterator[JsonObject]:
         try:
             async for item in self._container.query_items(
-                _SLICE_QUERY, partition_key=slice_id, max_item_count=1_000
+                _select(fields), partition_key=slice_id, max_item_count=1_000
             ):
                 yield dict(item)
         except (AzureError, TimeoutError, OSError) as error:
@@ -123,15 +119,15 @@ class CosmosGroupStore:
         except (AzureError, TimeoutError, OSError) as error:
             raise DependencyUnavailable(SERVICE, _reason(error)) from error
 
-    async def bucket(self, bucket: str) -> list[JsonObject]:
-        return await _query(self._container, _BUCKET_QUERY, bucket)
+    async def bucket(self, bucket: str, *, fields: Sequence[str]) -> list[JsonObject]:
+        return await _query(self._container, _select(fields), bucket)
 
     async def ping(self) -> None:
         """Readiness: one query of an empty partition. A read of an item that is not there would
         not do: a missing container or database answers 404 as well. Raises DependencyUnavailable.
         """
         async with asyncio.timeout(REQUEST_SECONDS):
-            await self.bucket("none")
+            await self.bucket("none", fields=["id"])
 
 
 class CosmosCapacityStore:

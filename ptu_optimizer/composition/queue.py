@@ -6,14 +6,20 @@ from functools import cached_property
 
 from ptu_optimizer.admission.call import GatedCalls
 from ptu_optimizer.coordination.exchange import CapacityExchange
+from ptu_optimizer.errors import BodyLimit
 from ptu_optimizer.requests.dispatch.attempt import Attempts
 from ptu_optimizer.requests.dispatch.dispatcher import Dispatcher
 from ptu_optimizer.requests.dispatch.handler import RequestHandler
 from ptu_optimizer.requests.dispatch.rescheduling import PublishedMemory
-from ptu_optimizer.requests.intake.intake import Intake, IntakeLimits
+from ptu_optimizer.requests.intake.call_body import CallLimits
+from ptu_optimizer.requests.intake.first_events import FirstEvents
+from ptu_optimizer.requests.intake.group_record import GroupPromises
+from ptu_optimizer.requests.intake.intake import Intake
 from ptu_optimizer.requests.intake.validation import ItemRules
 from ptu_optimizer.requests.ledger.outcomes import OutcomeWriter
+from ptu_optimizer.requests.status.cancel import Cancellation
 from ptu_optimizer.requests.status.flow_reports import FlowReports
+from ptu_optimizer.requests.status.lookup import RequestLookup
 from ptu_optimizer.requests.status.projection import Projections
 from ptu_optimizer.requests.status.status import RequestStatus
 from ptu_optimizer.requests.sweep.republish import Republisher
@@ -34,10 +40,17 @@ class QueueUseCases(CapacityUseCases):
     def intake(self) -> Intake:
         s = self.settings
         return Intake(
-            ids=self._ids,
-            groups=self._services.groups,
-            blobs=self._services.blobs,
-            publisher=self._services.hubs,
+            promises=GroupPromises(
+                ids=self._ids,
+                groups=self._services.groups,
+                blobs=self._services.blobs,
+                clock=self._clock,
+                timing=self._timing,
+                hub_retention_seconds=s.hub_retention_seconds,
+            ),
+            first_events=FirstEvents(
+                publisher=self._services.hubs, urgency=self._urgency, clock=self._clock
+            ),
             rules=ItemRules(
                 deployments=frozenset(b.name for b in s.provisioned),
                 default_deployment=s.provisioned[0].name,
@@ -45,21 +58,16 @@ class QueueUseCases(CapacityUseCases):
                 longest_deadline_seconds=s.hub_retention_seconds,
                 spills_over=frozenset(b.name for b in s.provisioned if b.spillover),
             ),
-            limits=IntakeLimits(
-                max_items=s.max_items,
-                max_body_bytes=s.max_body_bytes,
-                soon_seconds=s.soon_seconds,
-                hub_retention_seconds=s.hub_retention_seconds,
+            limits=CallLimits(
+                max_items=s.max_items, body=BodyLimit(s.max_body_bytes, "MAX_BODY_BYTES")
             ),
             clock=self._clock,
-            timing=self._timing,
         )
 
     @cached_property
     def status(self) -> RequestStatus:
         return RequestStatus(
-            ids=self._ids,
-            ledger=self._ledger,
+            lookup=self._lookup,
             blobs=self._services.blobs,
             projections=Projections(
                 store=self._services.capacity,
@@ -68,6 +76,25 @@ class QueueUseCases(CapacityUseCases):
             ),
             clock=self._clock,
             timing=self._timing,
+        )
+
+    @cached_property
+    def cancellation(self) -> Cancellation:
+        return Cancellation(
+            lookup=self._lookup,
+            status=self.status,
+            ledger=self._ledger,
+            clock=self._clock,
+            timing=self._timing,
+        )
+
+    @cached_property
+    def _lookup(self) -> RequestLookup:
+        return RequestLookup(
+            ids=self._ids,
+            groups=self._services.groups,
+            ledger=self._ledger,
+            clock=self._clock,
         )
 
     @cached_property
@@ -132,7 +159,7 @@ class QueueUseCases(CapacityUseCases):
         republisher = Republisher(
             groups=self._services.groups,
             store=self._services.ledger,
-            bodies=self._bodies,
+            blobs=self._services.blobs,
             publisher=self._services.hubs,
             clock=self._clock,
         )

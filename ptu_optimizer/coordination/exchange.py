@@ -14,12 +14,7 @@ from typing import Any
 
 from ptu_optimizer.admission.gate import Gate
 from ptu_optimizer.background import Background
-from ptu_optimizer.capacity.signals.alert import Alert
-from ptu_optimizer.capacity.signals.learned import Learned
-from ptu_optimizer.capacity.signals.minute import Minute
-from ptu_optimizer.capacity.signals.reading import InvalidReading, Reading
-from ptu_optimizer.capacity.signals.signal import Signal
-from ptu_optimizer.capacity.signals.usage import UsageWindows
+from ptu_optimizer.capacity.signals.reading import Reading
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.ports.documents import JsonObject
@@ -28,6 +23,7 @@ from ptu_optimizer.telemetry import logger
 
 from .belief_publisher import BeliefPublisher
 from .lease_keeper import LeaseKeeper
+from .records import NONSENSE, signal_of
 from .send_lease import RENEW_SECONDS
 
 _log = logger("exchange")
@@ -57,14 +53,6 @@ STOP_SECONDS = 5.0
 
 FOLLOWER_INTERVALS = 8
 """Who has not the turn looks at so much longer intervals."""
-
-_SIGNALS: dict[str, Callable[[dict[str, Any]], Signal]] = {
-    "reading": Reading.from_record,
-    "minute": Minute.from_record,
-    "usage": UsageWindows.from_record,
-    "alert": Alert.from_record,
-    "learned": Learned.from_record,
-}
 
 
 class CapacityExchange:
@@ -213,17 +201,16 @@ class _Link:
         if len(self._taken) > 1_000:
             self._taken.clear()
         self._taken[record["id"]] = etag
-        kind = str(record.get("type"))
-        if kind in ("lease", "candidate"):
+        if record.get("type") in ("lease", "candidate"):
             self.lease_keeper.take(record)
-        elif kind in _SIGNALS:
-            try:
-                signal = _SIGNALS[kind](record)
-            except InvalidReading as error:
-                _log.warning("an invalid signal is left out", extra={"reason": str(error)})
-                return
-            if getattr(signal, "source", "") != self._worker:
-                self._gate.observe(signal)
+            return
+        try:
+            signal = signal_of(record)
+        except NONSENSE as error:
+            _log.warning("an invalid signal is left out", extra={"reason": str(error)})
+            return
+        if signal is not None and getattr(signal, "source", "") != self._worker:
+            self._gate.observe(signal)
 
     async def _send(self) -> None:
         usage = self._gate.own_usage(source=self._worker)

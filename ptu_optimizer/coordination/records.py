@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ptu_optimizer.capacity.signals.alert import Alert
@@ -17,6 +18,25 @@ from .belief_report import BeliefReport
 from .send_lease import LEASE_SECONDS, SendLease
 
 _log = logger("capacity")
+
+_SIGNALS: Mapping[str, Callable[[JsonObject], Signal]] = {
+    "reading": Reading.from_record,
+    "minute": Minute.from_record,
+    "usage": UsageWindows.from_record,
+    "alert": Alert.from_record,
+    "learned": Learned.from_record,
+}
+"""What a controller can take in, by the `type` of its record."""
+
+NONSENSE = (InvalidReading, KeyError, TypeError, ValueError)
+"""What reading a record raises that is damaged, or of another version."""
+
+
+def signal_of(record: JsonObject) -> Signal | None:
+    """What the record says to a controller; None if it is of another kind. Raises NONSENSE."""
+    read = _SIGNALS.get(str(record.get("type")))
+    return None if read is None else read(record)
+
 
 STORE_CLOCK_SECONDS = 2.0
 """The store's times are whole seconds, and its clock is not ours."""
@@ -50,7 +70,7 @@ class CapacityRecords:
     def take(self, record: JsonObject) -> None:
         try:
             self._take(record)
-        except (InvalidReading, KeyError, TypeError, ValueError) as error:
+        except NONSENSE as error:
             _log.warning(
                 "a record of capacity makes no sense",
                 extra={"id": record.get("id"), "reason": str(error)},
@@ -62,30 +82,22 @@ class CapacityRecords:
 
     def _take(self, record: JsonObject) -> None:
         written_at = None if record.get("_ts") is None else float(record["_ts"])
-        signal: Signal
         match record["type"]:
             case "belief":
                 self.reports.append(BeliefReport.from_record(record))
                 return
             case "lease":
-                self.leases.append(
-                    HeldLease(lease=SendLease.from_record(record), written_at=written_at)
-                )
+                lease = SendLease.from_record(record)
+                self.leases.append(HeldLease(lease=lease, written_at=written_at))
                 return
-            case "alert":
-                signal = Alert.from_record(record)
+        signal = signal_of(record)
+        match signal:
+            case None:
+                return
+            case Alert():
                 self.alerts.append(signal)
-            case "learned":
-                signal = Learned.from_record(record)
+            case Learned():
                 self.learned = signal
-            case "reading":
-                signal = Reading.from_record(record)
-            case "minute":
-                signal = Minute.from_record(record)
-            case "usage":
-                signal = UsageWindows.from_record(record)
-            case _:
-                return
         self.signals.append(Recorded(signal, written_at))
 
 

@@ -17,7 +17,7 @@ from ptu_optimizer.access.platform_principal import (
     claim_values,
     principal_claims,
 )
-from ptu_optimizer.errors import AppError, DependencyUnavailable, unavailable
+from ptu_optimizer.errors import AppError, DependencyUnavailable, dependency_unavailable
 from ptu_optimizer.telemetry import logger
 
 _log = logger("alert_callers")
@@ -60,10 +60,7 @@ class TokenCheck:
             raise _unauthorized(str(error)) from None
         except DependencyUnavailable as error:
             _log.warning("a token cannot be verified", extra={"reason": str(error)})
-            raise unavailable(
-                f"{error.service} cannot be reached, so the token cannot be verified. Try again.",
-                code="dependency_unavailable",
-            ) from None
+            raise dependency_unavailable(error, ", so the token cannot be verified") from None
         roles = claims.get("roles")
         _permit(
             # version 2 tokens name the calling application in azp, version 1 in appid

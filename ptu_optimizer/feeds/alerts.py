@@ -23,15 +23,15 @@ from ptu_optimizer.capacity.signals.alert_schema import (
 from ptu_optimizer.capacity.signals.azure_deployment import AzureDeployment
 from ptu_optimizer.capacity.signals.reading import InvalidReading
 from ptu_optimizer.clock import Clock
-from ptu_optimizer.errors import AppError, DependencyUnavailable, unavailable
+from ptu_optimizer.errors import AppError, BodyLimit, DependencyUnavailable, unavailable
 from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.stores import CapacityStore
 from ptu_optimizer.telemetry import logger
 
 _log = logger("alerts")
 
-MAX_BODY_BYTES = 256 * 1024
-"""The most that an alert in the common schema has ("Common alert schema")."""
+BODY_LIMIT = BodyLimit(256 * 1024, "the most that an alert has")
+"""Of an alert in the common schema ("Common alert schema")."""
 WRITE_SECONDS = 6.0
 """For all writes of a delivery. An action group waits for ten seconds ("Action groups" said so
 until 2023), and verifying a token may take some of them."""
@@ -121,17 +121,8 @@ class Alerts:
         return None, None
 
 
-def too_large() -> AppError:
-    return AppError(
-        f"The body is larger than {MAX_BODY_BYTES} bytes, the most that an alert has.",
-        status=413,
-        code="body_too_large",
-    )
-
-
 def _parse(raw: bytes) -> CommonAlert:
-    if len(raw) > MAX_BODY_BYTES:
-        raise too_large()
+    BODY_LIMIT.check(len(raw))
     try:
         return parse_alert(orjson.loads(raw))
     except orjson.JSONDecodeError as error:

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 
 from ptu_optimizer.backends.backend import Backend, BackendKind
 from ptu_optimizer.capacity.control.controller import Controller
-from ptu_optimizer.clock import Clock
+from ptu_optimizer.clock import Clock, iso_time
 from ptu_optimizer.coordination.belief_report import BeliefReport, HubReport
 from ptu_optimizer.coordination.records import CapacityRecords, HeldLease
-from ptu_optimizer.errors import AppError, DependencyUnavailable, unavailable
+from ptu_optimizer.errors import AppError, DependencyUnavailable, dependency_unavailable
 from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.hubs import HUBS
 from ptu_optimizer.ports.stores import CapacityStore
@@ -26,7 +26,6 @@ from .capacity_json import (
     learned_shown,
     lease_shown,
     reading_shown,
-    time_text,
     verdict_shown,
 )
 from .replay import replay
@@ -105,7 +104,7 @@ class CapacityView:
             "ptus": deployment.ptus,
             "work_per_second": round(deployment.work_per_second, 1),
             "spillover": deployment.spillover,
-            "at": time_text(now),
+            "at": iso_time(now),
             "dispatching": report.dispatching,
             "detail": None if report.dispatching else NOTHING_DISPATCHES,
             "belief": belief_shown(report, now=now),
@@ -126,7 +125,7 @@ class CapacityView:
                 alerts=alerts,
                 terms=self._terms,
                 now=now,
-                time=time_text,
+                time=iso_time,
             ),
         }
 
@@ -147,9 +146,7 @@ class CapacityView:
         try:
             found = await self._store.changed(deployment, since=0.0, kinds=kinds)
         except DependencyUnavailable as error:
-            raise unavailable(
-                f"{error.service} cannot be reached. Try again.", code="dependency_unavailable"
-            ) from None
+            raise dependency_unavailable(error) from None
         for record in found:
             records.take(record)
 

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
 
 from ptu_optimizer.capacity.control.verdict import Wait
 from ptu_optimizer.capacity.estimate.belief import Provenance
 from ptu_optimizer.capacity.signals.alert import Alert
 from ptu_optimizer.capacity.signals.learned import Learned
+from ptu_optimizer.clock import iso_time
 from ptu_optimizer.coordination.belief_report import BeliefReport, HubReport
 from ptu_optimizer.coordination.records import HeldLease
 from ptu_optimizer.ports.documents import JsonObject
-
-
-def time_text(seconds: float) -> str:
-    """Epoch seconds as ISO 8601 in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def belief_shown(report: BeliefReport, *, now: float) -> JsonObject:
@@ -37,7 +32,7 @@ def reading_shown(one: Provenance, *, now: float) -> JsonObject:
         "kind": one.kind,
         "source": one.source,
         "value": _rounded(one.value),
-        "observed_at": time_text(one.observed_at),
+        "observed_at": iso_time(one.observed_at),
         "age_seconds": _age(one.observed_at, now=now),
         "weight": one.weight,
     }
@@ -52,7 +47,7 @@ def verdict_shown(report: BeliefReport, one: HubReport, *, now: float) -> JsonOb
         "verdict": "wait" if isinstance(verdict, Wait) else "admit",
         "why": verdict.why,
         "closed": closed,
-        "retry_at": None if retry_at is None else time_text(retry_at),
+        "retry_at": None if retry_at is None else iso_time(retry_at),
         "waiting": one.waiting,
         **_told_by(report, now=now),
     }
@@ -64,10 +59,10 @@ def lease_shown(held: HeldLease, *, now: float) -> JsonObject:
         "hub": lease.hub,
         "holder": lease.holder or None,
         "held": held.is_held(now=now),
-        "since": time_text(lease.since),
+        "since": iso_time(lease.since),
         "waiting": lease.waiting,
         "successor": lease.successor or None,
-        "handover_at": time_text(lease.handover_at) if lease.successor else None,
+        "handover_at": iso_time(lease.handover_at) if lease.successor else None,
         "age_seconds": None if held.written_at is None else _age(held.written_at, now=now),
     }
 
@@ -83,9 +78,9 @@ def learned_shown(learned: Learned, *, ptus: int, now: float) -> JsonObject:
         "metric_meaning": learned.metric_meaning,
         "header_timing": "admission" if learned.header_at_admission else "completion",
         "depth_seconds": _rounded(learned.depth_seconds),
-        "others_refused_at": time_text(refused_at) if refused_at else None,
+        "others_refused_at": iso_time(refused_at) if refused_at else None,
         "learned_by": learned.source,
-        "learned_at": time_text(learned.at),
+        "learned_at": iso_time(learned.at),
         "age_seconds": _age(learned.at, now=now),
     }
 
@@ -97,16 +92,16 @@ def alert_shown(alert: Alert) -> JsonObject:
         "operator": alert.operator,
         "threshold": alert.threshold,
         "value": alert.value,
-        "fired_at": time_text(alert.fired_at),
-        "observed_at": time_text(alert.observed_at),
-        "expires_at": time_text(alert.expires_at),
+        "fired_at": iso_time(alert.fired_at),
+        "observed_at": iso_time(alert.observed_at),
+        "expires_at": iso_time(alert.expires_at),
     }
 
 
 def _told_by(report: BeliefReport, *, now: float) -> JsonObject:
     return {
         "told_by": report.worker or None,
-        "told_at": time_text(report.at),
+        "told_at": iso_time(report.at),
         "told_age_seconds": _age(report.at, now=now),
     }
 

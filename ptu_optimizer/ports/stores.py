@@ -17,40 +17,6 @@ class Created(Enum):
     UNKNOWN = "unknown"
 
 
-SLICE_FIELDS = (
-    "id",
-    "request_id",
-    "n",
-    "kind",
-    "type",
-    "claim_token",
-    "at",
-    "failures",
-    "lease_until",
-    "not_before",
-    "enqueued_at",
-    "deferrals",
-    "why",
-)
-"""What `LedgerStore.slice` tells of a record: no bodies and no responses."""
-
-BUCKET_FIELDS = (
-    "id",
-    "type",
-    "group_id",
-    "created_at",
-    "earliest_deadline",
-    "latest_deadline",
-    "earliest_spillover",
-    "in_blob",
-    "hub",
-    "partition",
-    "sequence_number",
-    "enqueued_at",
-)
-"""What `GroupStore.bucket` tells of a record: no items."""
-
-
 class LedgerStore(Protocol):
     """The container `requests`."""
 
@@ -62,8 +28,9 @@ class LedgerStore(Protocol):
         """Every record of one request: slots and annotations. Raises DependencyUnavailable."""
         ...
 
-    def slice(self, slice_id: str) -> AsyncIterator[JsonObject]:
-        """Every record of a slice, its SLICE_FIELDS only. Raises DependencyUnavailable."""
+    def slice(self, slice_id: str, *, fields: Sequence[str]) -> AsyncIterator[JsonObject]:
+        """Every record of a slice, with those of `fields` that it has. Raises
+        DependencyUnavailable."""
         ...
 
 
@@ -76,8 +43,9 @@ class GroupStore(Protocol):
         """Raises DependencyUnavailable."""
         ...
 
-    async def bucket(self, bucket: str) -> list[JsonObject]:
-        """Every record of a bucket, its BUCKET_FIELDS only. Raises DependencyUnavailable."""
+    async def bucket(self, bucket: str, *, fields: Sequence[str]) -> list[JsonObject]:
+        """Every record of a bucket, with those of `fields` that it has. Raises
+        DependencyUnavailable."""
         ...
 
 
@@ -87,7 +55,7 @@ class BlobStore(Protocol):
     async def write(self, name: str, content: bytes) -> None: ...
 
     async def read(self, name: str, *, offset: int = 0, length: int | None = None) -> bytes | None:
-        """None if there is no such blob."""
+        """None if there is no such blob; fewer bytes than `length` if it ends before."""
         ...
 
 
@@ -112,6 +80,3 @@ class CapacityStore(Protocol):
         `_etag`. Returns its new one; None if somebody has. Raises DependencyUnavailable.
         """
         ...
-
-
-# --- one call to a deployment --------------------------------------------------------------------

@@ -1,10 +1,12 @@
-"""Inputs of requests: in the group record, or in one blob when they are large."""
+"""Inputs of requests: in the event, in the group record, or in one blob when they are large."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import orjson
 
@@ -23,13 +25,90 @@ INLINE_GROUP_BYTES = 1_000_000
 
 
 def inputs_blob(group_id: str) -> str:
+    """One JSON line for each item."""
     return f"inputs/{group_id}.jsonl"
+
+
+def offsets_blob(group_id: str) -> str:
+    """Where each line of the inputs begins, and where the last one ends (see LineOffsets)."""
+    return f"inputs/{group_id}.offsets"
+
+
+class InputMissing(Exception):
+    """The stored input of an accepted request is not there: its outcome is failed, and says so."""
+
+
+class LineOffsets:
+    """Where the lines of an inputs blob lie, so that one of them can be read without the others.
+
+    Stored as unsigned 64-bit little-endian numbers: the offset of each line, then the offset at
+    which one more line would begin.
+    """
+
+    def __init__(self, starts: array[int]) -> None:
+        self._starts = starts
+
+    @classmethod
+    def of(cls, lines: Sequence[bytes]) -> LineOffsets:
+        starts, at = array("Q"), 0
+        for line in lines:
+            starts.append(at)
+            at += len(line) + 1  # the line break
+        starts.append(at)
+        return cls(starts)
+
+    @classmethod
+    def decode(cls, raw: bytes, *, count: int) -> LineOffsets:
+        """Raises ValueError if these are not the offsets of `count` lines in ascending order."""
+        starts = array("Q")
+        starts.frombytes(raw)
+        if _IS_BIG_ENDIAN:
+            starts.byteswap()
+        ordered = all(start < end for start, end in pairwise(starts))
+        if len(starts) != count + 1 or starts[0] != 0 or not ordered:
+            raise ValueError(f"not the offsets of {count} lines")
+        return cls(starts)
+
+    def encode(self) -> bytes:
+        if not _IS_BIG_ENDIAN:
+            return self._starts.tobytes()
+        swapped = array("Q", self._starts)
+        swapped.byteswap()
+        return swapped.tobytes()
+
+    def __len__(self) -> int:
+        return len(self._starts) - 1
+
+    def place(self, index: int) -> BlobRange:
+        start = self._starts[index]
+        length = self._starts[index + 1] - start - 1
+        return BlobRange.model_construct(offset=start, length=length)
+
+
+_IS_BIG_ENDIAN = array("H", [1]).tobytes() == b"\0\1"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredItem:
+    """An item of a group as it is stored."""
+
+    index: int
+    item: Item
+    line: bytes
+    place: BlobRange | None
+    """In the group's blob; None if its inputs are in the group record."""
+
+    @property
+    def is_inline(self) -> bool:
+        """Whether it is small enough to travel in its event."""
+        return len(self.line) <= INLINE_ITEM_BYTES
 
 
 @dataclass(frozen=True)
 class PackedInputs:
-    """A group's items as they are stored: one JSON line each."""
+    """The items of a group that is being accepted, one JSON line each."""
 
+    items: Sequence[Item]
     lines: list[bytes]
     in_blob: bool
 
@@ -38,17 +117,14 @@ class PackedInputs:
         return b"\n".join(self.lines)
 
     @cached_property
-    def ranges(self) -> list[BlobRange]:
-        """Where each line lies in the blob."""
-        ranges, offset = [], 0
-        for line in self.lines:
-            ranges.append(BlobRange.model_construct(offset=offset, length=len(line)))
-            offset += len(line) + 1
-        return ranges
+    def offsets(self) -> LineOffsets:
+        return LineOffsets.of(self.lines)
 
-    def is_inline(self, index: int) -> bool:
-        """Whether item `index` is small enough to travel in its event."""
-        return len(self.lines[index]) <= INLINE_ITEM_BYTES
+    def stored(self, *, start: int = 0) -> Iterator[StoredItem]:
+        """From the item with the index `start` on."""
+        for index in range(start, len(self.lines)):
+            place = self.offsets.place(index) if self.in_blob else None
+            yield StoredItem(index, self.items[index], self.lines[index], place)
 
 
 def pack(items: Sequence[Item]) -> PackedInputs:
@@ -56,11 +132,15 @@ def pack(items: Sequence[Item]) -> PackedInputs:
     in_blob = sum(map(len, lines)) > INLINE_GROUP_BYTES or any(
         len(line) > INLINE_ITEM_BYTES for line in lines
     )
-    return PackedInputs(lines, in_blob)
+    return PackedInputs(items, lines, in_blob)
 
 
-class InputMissing(Exception):
-    """The stored input of an accepted request is not there: its outcome is failed, and says so."""
+def read_item(line: bytes) -> Item:
+    """An item from its stored line. Raises InputMissing if it cannot be read as one."""
+    try:
+        return Item.from_record(orjson.loads(line))
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise InputMissing(f"what the blob holds in its place is no input: {error}") from None
 
 
 class Bodies:
@@ -78,18 +158,4 @@ class Bodies:
         )
         if raw is None:
             raise InputMissing("the blob with the group's inputs is gone")
-        try:
-            return Item.from_record(orjson.loads(raw)).body
-        except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-            raise InputMissing(f"what the blob holds in its place is no input: {error}") from None
-
-    async def all_items(self, group: GroupId, record: JsonObject) -> PackedInputs:
-        """Every item of a group, for the sweep. Raises InputMissing, DependencyUnavailable."""
-        if not record.get("in_blob"):
-            lines = [orjson.dumps(item) for item in record["items"]]
-            return PackedInputs(lines, in_blob=False)
-        raw = await self._blobs.read(inputs_blob(group.text))
-        if raw is None:
-            raise InputMissing("the blob with the group's inputs is gone")
-        lines = raw.split(b"\n")
-        return PackedInputs(lines, in_blob=True)
+        return read_item(raw).body

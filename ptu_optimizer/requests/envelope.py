@@ -39,6 +39,8 @@ class RequestEvent(BaseModel):
     v: Literal[1] = 1
     kind: Literal["request"] = "request"
     request_id: str
+    tenant: str = ""
+    """Whose request it is; its id is genuine for this tenant only."""
     slot: Annotated[int, Field(ge=1)] = 1
     deferrals: Annotated[int, Field(ge=0)] = 0
     not_before: float | None = None
@@ -60,6 +62,8 @@ class RequestEvent(BaseModel):
             for name, value in self.__dict__.items()
             if value is not None and value is not Spillover.NEVER
         }
+        if not self.tenant:
+            del said["tenant"]
         return orjson.dumps(said, _to_json)
 
     def rescheduled(
@@ -88,11 +92,12 @@ class NudgeEvent(BaseModel):
 
 
 def first_event(
-    request_id: str, item: Item, *, inline: bool, blob: BlobRange | None = None
+    request_id: str, item: Item, *, tenant: str = "", inline: bool, blob: BlobRange | None = None
 ) -> RequestEvent:
     """The event that intake (or the sweep) publishes for an item. Trusted input: not validated."""
     return RequestEvent.model_construct(
         request_id=request_id,
+        tenant=tenant,
         deadline=item.deadline,
         deployment=item.deployment,
         priority=item.priority,
@@ -110,10 +115,12 @@ def _to_json(value: Any) -> Any:
     raise TypeError(type(value).__name__)
 
 
-def encode_inline(request_id: str, line: bytes) -> bytes:
+def encode_inline(request_id: str, line: bytes, *, tenant: str = "") -> bytes:
     """The encoded first event of a small item, spliced from the line that the item is stored as.
 
     The same as `first_event(…, inline=True).encode()`, but no body is serialized a second time:
     that is what intake would spend its time on.
     """
-    return b'{"v":1,"kind":"request","request_id":"' + request_id.encode() + b'",' + line[1:]
+    whose = b'"tenant":' + orjson.dumps(tenant) + b"," if tenant else b""
+    start = b'{"v":1,"kind":"request","request_id":"' + request_id.encode() + b'",'
+    return start + whose + line[1:]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ptu_optimizer.ports.hubs import REQUESTS_SOON
+from ptu_optimizer.ports.hubs import REQUESTS, REQUESTS_SOON
 
 from .envelope import RequestEvent
-from .item import Priority, Spillover
+from .item import Item, Priority, Spillover
 
 STAYS = float("inf")
 """When a request leaves for spillover whose policy or deployment keeps it."""
@@ -18,16 +18,27 @@ class Urgency:
     """How near is near, in seconds."""
 
     soon: float = 900.0
-    """With less than this left a request overtakes those that can wait."""
+    """With this much left, or less, a request overtakes those that can wait."""
     spillover_lead: float = 60.0
     """So long before its deadline a request leaves for pay-as-you-go, if it may."""
 
+    def first_hub(self, item: Item, *, now: float) -> str:
+        """Where the first event of a request goes."""
+        return REQUESTS_SOON if self._is_urgent(item, now=now) else REQUESTS
+
     def overtakes(self, event: RequestEvent, *, hub: str, now: float) -> bool:
-        return (
-            hub == REQUESTS_SOON
-            or event.priority is Priority.HIGH
-            or event.deadline - now < self.soon
-        )
+        """Whether a delivered request goes before those that can wait."""
+        return hub == REQUESTS_SOON or self._is_urgent(event, now=now)
+
+    def was_soon(self, deadline: float, *, created_at: float) -> bool:
+        """Whether a request was on `requests-soon` from the start, by its deadline."""
+        return self._is_soon(deadline, now=created_at)
+
+    def _is_urgent(self, request: Item | RequestEvent, *, now: float) -> bool:
+        return request.priority is Priority.HIGH or self._is_soon(request.deadline, now=now)
+
+    def _is_soon(self, deadline: float, *, now: float) -> bool:
+        return deadline - now <= self.soon
 
     def leaves_at(self, event: RequestEvent, *, created_at: float) -> float:
         """Epoch seconds. Half of a short time is the PTU's, or such a request would never try it:

@@ -4,9 +4,9 @@ import azure.functions as func
 from azurefunctions.extensions.http.fastapi import Request, Response
 
 from ptu_optimizer.composition.application import application
-from ptu_optimizer.feeds.alerts import MAX_BODY_BYTES, too_large
+from ptu_optimizer.feeds.alerts import BODY_LIMIT
 
-from .http import answering, json_response, read_body
+from .http import answers, json_response, read_body
 
 
 def alerts_blueprint(*, by_key: bool) -> func.Blueprint:
@@ -20,14 +20,11 @@ def alerts_blueprint(*, by_key: bool) -> func.Blueprint:
         methods=[func.HttpMethod.POST],
         auth_level=func.AuthLevel.FUNCTION if by_key else func.AuthLevel.ANONYMOUS,
     )
+    @answers
     async def capacity_alert(req: Request) -> Response:
         """`POST /capacity/alert`: a fired or resolved alert in the common alert schema."""
-
-        async def taken() -> Response:
-            await application().alert_callers.check(req.headers)
-            raw = await read_body(req, limit=MAX_BODY_BYTES, too_large=too_large())
-            return json_response(await application().alerts.take(raw))
-
-        return await answering(taken)
+        await application().alert_callers.check(req.headers)
+        raw = await read_body(req, BODY_LIMIT)
+        return json_response(await application().alerts.take(raw))
 
     return blueprint

@@ -8,7 +8,7 @@ from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.feeds.metric_minutes import MINUTE_TTL_SECONDS
 from ptu_optimizer.telemetry import logger
 
-from .http import answering, json_response
+from .http import answers, json_response
 
 _log = logger("gauge")
 
@@ -39,21 +39,15 @@ async def gauge(timer: func.TimerRequest, minutes: func.Out[func.DocumentList]) 
 
 @blueprint.function_name("capacity")
 @blueprint.route(route="capacity", methods=[func.HttpMethod.GET])
+@answers
 async def capacity(req: Request) -> Response:
     """`GET /capacity`: every configured deployment."""
-
-    async def shown() -> Response:
-        return json_response(await application().capacity_view.all())
-
-    return await answering(shown)
+    return json_response(await application().capacity_view.all())
 
 
 @blueprint.function_name("capacity_deployment")
 @blueprint.route(route="capacity/{deployment}", methods=[func.HttpMethod.GET])
+@answers
 async def capacity_deployment(req: Request) -> Response:
     """`GET /capacity/{deployment}`: the belief, what it rests on, and what would change it."""
-
-    async def shown() -> Response:
-        return json_response(await application().capacity_view.one(req.path_params["deployment"]))
-
-    return await answering(shown)
+    return json_response(await application().capacity_view.one(req.path_params["deployment"]))

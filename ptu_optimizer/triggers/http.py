@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import functools
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import orjson
 from azurefunctions.extensions.http.fastapi import Request, Response
 
-from ptu_optimizer.errors import AppError
+from ptu_optimizer.errors import AppError, BodyLimit
 from ptu_optimizer.telemetry import logger
 
 _log = logger("http")
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 def json_response(
@@ -22,33 +25,38 @@ def json_response(
     )
 
 
-async def answering(call: Callable[[], Awaitable[Response]]) -> Response:
-    """Run a use case; an AppError is its answer, anything else a 500 that tells nothing."""
-    try:
-        return await call()
-    except AppError as error:
-        return json_response(error.body(), status=error.status, headers=error.headers)
-    except Exception:
-        _log.exception("a request failed unexpectedly")
-        unexpected = AppError(
-            "The app failed unexpectedly; its log says why.",
-            status=500,
-            kind="server_error",
-            code="internal_error",
-        )
-        return json_response(unexpected.body(), status=500)
+def answers(call: Handler) -> Handler:
+    """Decorate the function behind a route: an AppError is its answer, any other error a 500 that
+    says nothing."""
+
+    @functools.wraps(call)  # the worker reads the types of its parameters
+    async def answering(req: Request) -> Response:
+        try:
+            return await call(req)
+        except AppError as error:
+            return json_response(error.body(), status=error.status, headers=error.headers)
+        except Exception:
+            _log.exception("a request failed unexpectedly")
+            unexpected = AppError(
+                "The app failed unexpectedly; its log says why.",
+                status=500,
+                kind="server_error",
+                code="internal_error",
+            )
+            return json_response(unexpected.body(), status=500)
+
+    return answering
 
 
-async def read_body(request: Request, *, limit: int, too_large: AppError) -> bytes:
-    """The body, given up as soon as it is larger than `limit` bytes. Raises `too_large`."""
+async def read_body(request: Request, limit: BodyLimit) -> bytes:
+    """The body, given up as soon as it is too large. Raises AppError."""
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limit:
-        raise too_large
+    if declared.isdigit():
+        limit.check(int(declared))
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
-        if size > limit:
-            raise too_large
+        limit.check(size)
         chunks.append(chunk)
     return b"".join(chunks)

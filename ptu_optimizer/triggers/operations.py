@@ -10,7 +10,7 @@ from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.requests.id_keys import KeyState
 from ptu_optimizer.telemetry import logger
 
-from .http import answering, json_response
+from .http import answers, json_response
 
 _log = logger("sweep")
 
@@ -22,27 +22,24 @@ blueprint = func.Blueprint()
 
 @blueprint.function_name("health")
 @blueprint.route(route="health", methods=[func.HttpMethod.GET], auth_level=func.AuthLevel.ANONYMOUS)
+@answers
 async def health(req: Request) -> Response:
     """`GET /health`: alive, with settings that are usable; with `?ready=1` also whether each
     dependency answers, and what is known of the key of request ids."""
-
-    async def checked() -> Response:
-        app = application()
-        if req.query_params.get("ready") not in {"1", "true"}:
-            return json_response({"status": "ok", "python": PYTHON})
-        key = app.health.request_id_key
-        ready = {
-            **await app.health.ready(),
-            # a key that nobody has needed yet is no reason to keep calls away: the first one reads
-            "request_id_key": key is not KeyState.UNREADABLE,
-        }
-        ok = all(ready.values())
-        return json_response(
-            {"status": "ok" if ok else "not_ready", "ready": ready, "request_id_key": key.value},
-            status=200 if ok else 503,
-        )
-
-    return await answering(checked)
+    app = application()
+    if req.query_params.get("ready") not in {"1", "true"}:
+        return json_response({"status": "ok", "python": PYTHON})
+    key = app.health.request_id_key
+    ready = {
+        **await app.health.ready(),
+        # a key that nobody has needed yet is no reason to keep calls away: the first one reads
+        "request_id_key": key is not KeyState.UNREADABLE,
+    }
+    ok = all(ready.values())
+    return json_response(
+        {"status": "ok" if ok else "not_ready", "ready": ready, "request_id_key": key.value},
+        status=200 if ok else 503,
+    )
 
 
 @blueprint.function_name("sweep")

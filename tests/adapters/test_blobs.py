@@ -45,6 +45,8 @@ async def test_what_is_written_is_read_back(store: AzureBlobStore) -> None:
         pytest.param(6, 6, b"second", id="in the middle"),
         pytest.param(13, 5, b"third", id="to the end"),
         pytest.param(13, 500, b"third", id="beyond the end"),
+        pytest.param(18, 1, b"", id="from the end on"),
+        pytest.param(500, 5, b"", id="from far beyond the end"),
         pytest.param(6, None, b"second\nthird", id="without a length"),
     ],
 )
@@ -53,6 +55,12 @@ async def test_a_range_is_read_alone(
 ) -> None:
     await store.write("some", b"first\nsecond\nthird")
     assert await store.read("some", offset=offset, length=length) == expected
+
+
+@pytest.mark.parametrize("offset", [0, 5])
+async def test_an_empty_blob_is_empty_and_not_away(store: AzureBlobStore, offset: int) -> None:
+    await store.write("empty", b"")
+    assert await store.read("empty", offset=offset, length=5) == b""
 
 
 async def test_what_is_not_there_is_none(store: AzureBlobStore) -> None:

@@ -17,8 +17,10 @@ from ptu_optimizer.adapters.cosmos_writer import StoreRefusesUs
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.stores import Created
+from ptu_optimizer.requests.groups import GROUP_FIELDS
 from ptu_optimizer.requests.ledger.outcomes import LARGE_OUTCOME_BYTES
 from ptu_optimizer.requests.ledger.slots import Slot, SlotKind
+from ptu_optimizer.requests.sweep.republish import SLICE_FIELDS
 from tests.support.cosmos_account import app_account, container, kind
 
 GROUP = "0" * 40
@@ -149,7 +151,9 @@ async def test_requests_beyond_10000_of_a_group_live_in_its_next_slices(
     for index in (9_999, 10_000, 25_000):
         await ledger.create(as_record(slot(index)))
         assert len(await ledger.read(f"{GROUP}-{index}")) == 1
-    first = [record["request_id"] async for record in ledger.slice(f"{GROUP}:0")]
+    first = [
+        record["request_id"] async for record in ledger.slice(f"{GROUP}:0", fields=SLICE_FIELDS)
+    ]
     assert first == [f"{GROUP}-9999"]
 
 
@@ -164,7 +168,9 @@ async def test_one_request_is_read_and_a_full_slice_is_walked_in_pages(
     assert sorted(record["n"] for record in found) == [1, 2]
     assert counts(server, "requests")["queries"] - before == 1, "by its index, not by a scan"
 
-    walked = Counter([record["id"] async for record in ledger.slice(f"{GROUP}:0")])
+    walked = Counter(
+        [record["id"] async for record in ledger.slice(f"{GROUP}:0", fields=SLICE_FIELDS)]
+    )
     assert len(walked) == walked.total() == 10_001
     assert counts(server, "requests")["queries"] - before >= 1 + 10
 
@@ -176,7 +182,9 @@ async def test_a_walk_of_a_slice_brings_what_the_sweep_decides_on_and_no_content
     await ledger.create(as_record(outcome))
     mark = {"id": f"{GROUP}:0:sweep:0", "slice": f"{GROUP}:0", "type": "sweep", "at": 7.5}
     await ledger.create(mark)
-    found = {record["id"]: record async for record in ledger.slice(f"{GROUP}:0")}
+    found = {
+        record["id"]: record async for record in ledger.slice(f"{GROUP}:0", fields=SLICE_FIELDS)
+    }
     seen = Slot.from_record(found[outcome.id])
     assert (seen.kind, seen.claim_token, seen.at) == (outcome.kind, outcome.claim_token, outcome.at)
     assert (seen.failures, seen.lease_until) == (outcome.failures, outcome.lease_until)
@@ -206,7 +214,7 @@ async def test_a_ledger_that_fails_is_unavailable_and_says_with_what(
     with pytest.raises(DependencyUnavailable, match="status 429"):
         await ledger.read(f"{GROUP}-0")
     with pytest.raises(DependencyUnavailable, match="status 429"):
-        _ = [record async for record in ledger.slice(f"{GROUP}:0")]
+        _ = [record async for record in ledger.slice(f"{GROUP}:0", fields=SLICE_FIELDS)]
 
 
 async def test_a_ledger_that_is_away_is_unavailable_within_seconds(
@@ -217,7 +225,7 @@ async def test_a_ledger_that_is_away_is_unavailable_within_seconds(
         with pytest.raises(DependencyUnavailable):
             await ledger.read(f"{GROUP}-0")
         with pytest.raises(DependencyUnavailable):
-            _ = [record async for record in ledger.slice(f"{GROUP}:0")]
+            _ = [record async for record in ledger.slice(f"{GROUP}:0", fields=SLICE_FIELDS)]
         assert await ledger.create(as_record(slot(1))) is Created.UNKNOWN
 
 
@@ -260,19 +268,19 @@ async def test_a_bucket_lists_all_its_records_without_items(
     assert set(fates) == {Created.CREATED}
     await groups.create({"id": "group 1:closed", "bucket": "2026-11-21T08", "type": "closed"})
     await groups.create(group_record(1, bucket="2026-11-21T09"))
-    found = await groups.bucket("2026-11-21T08")
+    found = await groups.bucket("2026-11-21T08", fields=GROUP_FIELDS)
     assert len(found) == count + 1
     assert not any("items" in record for record in found)
     first = next(record for record in found if record["id"] == "group 1")
     assert (first["created_at"], first["earliest_deadline"]) == (1000.25, 2000.5)
-    assert await groups.bucket("2026-11-21T10") == []
+    assert await groups.bucket("2026-11-21T10", fields=GROUP_FIELDS) == []
 
 
 async def test_a_group_leaves_at_its_end(groups: CosmosGroupStore, clock: Clock) -> None:
     await groups.create(group_record(1, ttl=10))
     clock.now += 12
     assert await groups.read("2026-11-21T08", "group 1") is None
-    assert await groups.bucket("2026-11-21T08") == []
+    assert await groups.bucket("2026-11-21T08", fields=GROUP_FIELDS) == []
 
 
 async def test_readiness_is_one_cheap_query(groups: CosmosGroupStore, server: CosmosServer) -> None:
@@ -298,7 +306,7 @@ async def test_a_store_that_refuses_us_is_unavailable_to_who_does_not_look_close
             await store.create(group_record(1))
         assert isinstance(refusal.value, StoreRefusesUs)
         with pytest.raises(DependencyUnavailable, match="status 404"):
-            await store.bucket("2026-11-21T08")
+            await store.bucket("2026-11-21T08", fields=GROUP_FIELDS)
 
 
 # --- readings -------------------------------------------------------------------------------------

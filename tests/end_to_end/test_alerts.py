@@ -10,7 +10,7 @@ import pytest
 
 from local.system.settings import RESOURCE_ID
 from ptu_optimizer.capacity.signals.alert import Alert, brake
-from ptu_optimizer.feeds.alerts import MAX_BODY_BYTES
+from ptu_optimizer.feeds.alerts import BODY_LIMIT
 from tests.end_to_end.clients import Answer
 from tests.end_to_end.systems import System
 from tests.support.alerts import Json, criterion, payload, resolved, time_text
@@ -108,5 +108,5 @@ async def test_what_is_no_alert_is_refused_in_openais_shape(system: System) -> N
     answer = await deliver(system, {"schemaId": "AzureMonitorMetricAlert", "data": {}})
     assert (answer.status, answer.error["code"]) == (400, "invalid_alert")
     assert answer.error["param"] == "schemaId"
-    large = await deliver(system, payload(description="x" * MAX_BODY_BYTES))
+    large = await deliver(system, payload(description="x" * BODY_LIMIT.most))
     assert (large.status, large.error["code"]) == (413, "body_too_large")

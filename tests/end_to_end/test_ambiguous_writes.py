@@ -163,7 +163,7 @@ async def test_a_cancel_whose_write_was_not_acknowledged_knows_its_own(
 ) -> None:
     (event,) = system.batch(1)
     system.cosmos.faults.lose_answers(status=status)
-    view = await system.worker().status.cancel(event.request_id)
+    view = await system.worker().cancellation.cancel(event.request_id)
     assert (view["state"], view["detail"]) == ("cancelled", "Cancelled.")
     await system.deliver(system.worker(), [event.encode()])
     assert system.paid == (0, 0)
@@ -173,10 +173,10 @@ async def test_a_cancel_whose_write_was_not_acknowledged_knows_its_own(
 async def test_of_many_cancels_and_a_dispatch_exactly_one_decides(system: Bench) -> None:
     events = system.batch(10)
     ids = [event.request_id for event in events]
-    status = system.worker().status
+    cancellation = system.worker().cancellation
     results = await asyncio.gather(
         system.deliver(system.worker(), [event.encode() for event in events]),
-        *(status.cancel(request_id) for request_id in ids for _ in range(3)),
+        *(cancellation.cancel(request_id) for request_id in ids for _ in range(3)),
         return_exceptions=True,
     )
     assert not isinstance(results[0], BaseException), results[0]

@@ -13,7 +13,7 @@ from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
 from ptu_optimizer.capacity.signals.alert import Alert, brake
 from ptu_optimizer.capacity.signals.azure_deployment import AzureDeployment
 from ptu_optimizer.errors import AppError
-from ptu_optimizer.feeds.alerts import KEPT_SECONDS, MAX_BODY_BYTES, MAX_SWAPS, Alerts
+from ptu_optimizer.feeds.alerts import BODY_LIMIT, KEPT_SECONDS, MAX_SWAPS, Alerts
 from ptu_optimizer.ports.documents import JsonObject
 from tests.support.alerts import (
     ALERT_ID,
@@ -284,7 +284,7 @@ def sized(size: int) -> bytes:
             "data.essentials.alertId",
             id="an alert without its id",
         ),
-        pytest.param(sized(MAX_BODY_BYTES + 1), 413, "body_too_large", None, id="too large"),
+        pytest.param(sized(BODY_LIMIT.most + 1), 413, "body_too_large", None, id="too large"),
     ],
 )
 @in_virtual_time
@@ -302,5 +302,5 @@ async def test_what_is_no_alert_is_refused_in_openais_shape(
 @in_virtual_time
 async def test_an_alert_of_the_largest_size_is_taken() -> None:
     webhook = Webhook(FakeCapacity())
-    content: Json = orjson.loads(sized(MAX_BODY_BYTES))
+    content: Json = orjson.loads(sized(BODY_LIMIT.most))
     assert (await webhook.take(content))["status"] == "recorded"

@@ -303,7 +303,7 @@ async def test_a_duplicate_call_says_that_it_was_paid_by_the_token() -> None:
     world.faults.order("long call")
     calling = asyncio.create_task(world.dispatch(event))
     await asyncio.sleep(8)
-    await world.process(1).status.cancel(event.request_id)
+    await world.process(1).cancellation.cancel(event.request_id)
     report = await calling
     (duplicate,) = [a for a in report.annotations if a["type"] == "duplicate"]
     assert (duplicate["deployment"], duplicate["spilled_over"]) == (SPILLOVER, True)

@@ -52,7 +52,8 @@ def event(
         pytest.param(event(), REQUESTS_SOON, True, id="by requests-soon"),
         pytest.param(event(priority=Priority.HIGH), REQUESTS_LATER, True, id="high, re-scheduled"),
         pytest.param(event(left=899), REQUESTS, True, id="a deadline that has come near"),
-        pytest.param(event(left=900), REQUESTS, False, id="not near yet"),
+        pytest.param(event(left=900), REQUESTS, True, id="at the limit of near"),
+        pytest.param(event(left=901), REQUESTS, False, id="not near yet"),
         pytest.param(event(left=-1), REQUESTS, True, id="past its deadline"),
     ],
 )

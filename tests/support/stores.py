@@ -10,7 +10,7 @@ from typing import Any
 from local.virtual_time import EPOCH
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.ports.documents import JsonObject
-from ptu_optimizer.ports.stores import BUCKET_FIELDS, SLICE_FIELDS, Created
+from ptu_optimizer.ports.stores import Created
 
 COSMOS = "Cosmos DB"
 
@@ -81,10 +81,10 @@ class FakeGroups(_Creates):
         self._reach()
         return copy.deepcopy(self.records.get((bucket, record_id)))
 
-    async def bucket(self, bucket: str) -> list[JsonObject]:
+    async def bucket(self, bucket: str, *, fields: Sequence[str]) -> list[JsonObject]:
         self._reach()
         return [
-            {name: copy.deepcopy(record[name]) for name in BUCKET_FIELDS if name in record}
+            {name: copy.deepcopy(record[name]) for name in fields if name in record}
             for (place, _), record in self.records.items()
             if place == bucket
         ]
@@ -103,11 +103,11 @@ class FakeRequests(_Creates):
             if record.get("request_id") == request_id
         ]
 
-    async def slice(self, slice_id: str) -> AsyncIterator[JsonObject]:
+    async def slice(self, slice_id: str, *, fields: Sequence[str]) -> AsyncIterator[JsonObject]:
         self._reach()
         for (place, _), record in list(self.records.items()):
             if place == slice_id:
-                yield {name: record[name] for name in SLICE_FIELDS if name in record}
+                yield {name: record[name] for name in fields if name in record}
 
 
 class FakeCapacity:

@@ -14,7 +14,7 @@ import pytest
 from azurefunctions.extensions.http.fastapi import Request, Response
 
 from ptu_optimizer.composition import application as composition
-from ptu_optimizer.feeds.alerts import MAX_BODY_BYTES
+from ptu_optimizer.feeds.alerts import BODY_LIMIT
 from ptu_optimizer.triggers import blueprints
 from tests.support.alerts import payload
 from tests.support.entra import TENANT
@@ -153,7 +153,7 @@ async def test_by_platform_another_application_is_403(indexed: Indexed) -> None:
     [
         pytest.param(b"{", 400, "invalid_json", id="not JSON"),
         pytest.param(b"{}", 400, "invalid_alert", id="no alert"),
-        pytest.param(b" " * (MAX_BODY_BYTES + 1), 413, "body_too_large", id="too large"),
+        pytest.param(b" " * (BODY_LIMIT.most + 1), 413, "body_too_large", id="too large"),
     ],
 )
 async def test_what_is_no_alert_is_refused_in_openais_shape(

@@ -7,10 +7,8 @@ import orjson
 import pytest
 from azurefunctions.extensions.http.fastapi import Request, Response
 
-from ptu_optimizer.errors import AppError, unavailable
-from ptu_optimizer.triggers.http import answering, json_response, read_body
-
-TOO_LARGE = AppError("too large", status=413)
+from ptu_optimizer.errors import AppError, BodyLimit, unavailable
+from ptu_optimizer.triggers.http import answers, json_response, read_body
 
 
 class Sender:
@@ -38,7 +36,7 @@ class Sender:
         return {"type": "http.request", "body": chunk, "more_body": more}
 
     async def read(self, limit: int) -> bytes:
-        return await read_body(self.request, limit=limit, too_large=TOO_LARGE)
+        return await read_body(self.request, BodyLimit(limit, "LIMIT"))
 
 
 async def test_a_body_is_put_together_from_its_chunks() -> None:
@@ -51,30 +49,31 @@ async def test_no_body_is_an_empty_one() -> None:
 
 async def test_a_body_that_is_declared_too_large_is_not_even_read() -> None:
     sender = Sender(b"x" * 6, headers={"content-length": "6"})
-    with pytest.raises(AppError, match="too large"):
+    with pytest.raises(AppError, match="larger than 5 bytes"):
         await sender.read(5)
     assert sender.taken == 0
 
 
 async def test_a_body_that_grows_too_large_is_given_up_on_the_way() -> None:
     sender = Sender(*[b"xxx"] * 1_000, headers={"transfer-encoding": "chunked"})
-    with pytest.raises(AppError, match="too large"):
+    with pytest.raises(AppError, match="larger than 5 bytes"):
         await sender.read(5)
     assert sender.taken == 2
 
 
 async def test_a_declaration_is_not_trusted() -> None:
-    with pytest.raises(AppError, match="too large"):
+    with pytest.raises(AppError, match="larger than 5 bytes"):
         await Sender(b"x" * 6, headers={"content-length": "1"}).read(5)
 
 
 async def answer_of(outcome: Exception | Response) -> Response:
-    async def call() -> Response:
+    @answers
+    async def route(_: Request) -> Response:
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
-    return await answering(call)
+    return await route(Sender(b"").request)
 
 
 def content_of(response: Response) -> Any:

@@ -19,7 +19,7 @@ from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.hubs import DeliveredEvent, Delivery, Publisher, PublishFailed
 from ptu_optimizer.requests.envelope import NudgeEvent, UndecodableEvent
-from ptu_optimizer.requests.groups import position
+from ptu_optimizer.requests.groups import Position
 from ptu_optimizer.requests.id_keys import Ids
 from ptu_optimizer.requests.ids import ForgedId
 from ptu_optimizer.requests.ledger.outcomes import OutcomeHasNoPlace, OutcomeWriter
@@ -112,7 +112,7 @@ class Dispatcher:
         report.annotations += self._late
         self._late = []
         if delivery.events:
-            report.positions.append(position(delivery, now=self._clock.now()))
+            report.positions.append(Position.of(delivery).record(now=self._clock.now()))
         return report
 
     async def settled(self) -> Report:
@@ -168,7 +168,7 @@ class Dispatcher:
                 event = decode(delivered.raw)
                 if isinstance(event, NudgeEvent):
                     continue
-                group = (await self._ids.request(event.request_id)).group
+                group = (await self._ids.request(event.request_id, tenant=event.tenant)).group
                 if isinstance(event, ResultEvent):
                     event.outcome()
             except (UndecodableEvent, ForgedId) as error:

@@ -21,7 +21,7 @@ from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.hubs import REQUESTS_LATER, REQUESTS_SOON
 from ptu_optimizer.requests.bodies import Bodies, InputMissing
 from ptu_optimizer.requests.item import Spillover
-from ptu_optimizer.requests.ledger.annotations import deferral
+from ptu_optimizer.requests.ledger.annotations import Deferral
 from ptu_optimizer.requests.ledger.ledger import Ledger
 from ptu_optimizer.requests.ledger.outcome_errors import deadline_exceeded, input_missing
 from ptu_optimizer.requests.ledger.outcomes import OutcomeWriter, unpaid
@@ -177,7 +177,9 @@ class RequestHandler:
         copy = event.rescheduled(slot=move.slot, not_before=not_before, why=why)
         request.invocation.rescheduler.add(copy, hub=hub)
         request.invocation.report.annotations.append(
-            deferral(copy, hub=hub, leaves_at=leaves_at, at=now, ends_at=request.group.ends_at)
+            Deferral.of(copy, hub=hub, leaves_at=leaves_at, at=now).record(
+                ends_at=request.group.ends_at
+            )
         )
 
     # --- its ledger -------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.stores import Created, LedgerStore
 from ptu_optimizer.retry import Backoff
 
+from .annotations import DEFERRAL, Deferral
 from .slots import Slot, is_slot
 
 
@@ -25,9 +26,10 @@ class RequestRecords:
         return next((slot for slot in self.slots if slot.n == n), None)
 
     @property
-    def deferral(self) -> JsonObject | None:
+    def deferral(self) -> Deferral | None:
         """The annotation of its last copy."""
-        return next((a for a in self.annotations if a.get("type") == "deferral"), None)
+        found = next((a for a in self.annotations if a.get("type") == DEFERRAL), None)
+        return None if found is None else Deferral.from_record(found)
 
     @classmethod
     def of(cls, records: list[JsonObject]) -> RequestRecords:

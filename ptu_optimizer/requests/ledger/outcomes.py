@@ -47,8 +47,12 @@ def unpaid(
 
 
 def labels(event: RequestEvent) -> JsonObject:
-    """What the caller gave a request to recognise it by."""
-    named = {"custom_id": event.custom_id, "metadata": event.metadata}
+    """What the caller gave a request to recognise it by, and whose it is."""
+    named = {
+        "custom_id": event.custom_id,
+        "metadata": event.metadata,
+        "tenant": event.tenant or None,
+    }
     return {name: value for name, value in named.items() if value is not None}
 
 

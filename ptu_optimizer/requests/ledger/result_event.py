@@ -23,6 +23,12 @@ class ResultEvent(BaseModel):
     record: JsonObject
     """The outcome slot as it goes into `requests`, with the claim token of its attempt."""
 
+    @property
+    def tenant(self) -> str:
+        """Whose request it is, as its attempt wrote it down."""
+        tenant = self.record.get("tenant", "")
+        return tenant if isinstance(tenant, str) else ""
+
     def outcome(self) -> Slot:
         """The slot of its record. Raises UndecodableEvent if that is no outcome of this request,
         whose id is known to be genuine: it would hold its partition for as long as its group lives.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
@@ -87,26 +87,14 @@ class Slot:
             lease_until=record.get("lease_until", 0.0),
             not_before=record.get("not_before", 0.0),
             enqueued_at=record.get("enqueued_at", 0.0),
-            details={k: v for k, v in record.items() if k not in _SLOT_FIELDS and k[0] != "_"},
+            details={k: v for k, v in record.items() if k not in _NO_DETAILS and k[0] != "_"},
         )
 
 
-_SLOT_FIELDS = frozenset(
-    [
-        "id",
-        "slice",
-        "request_id",
-        "n",
-        "kind",
-        "claim_token",
-        "at",
-        "failures",
-        "lease_until",
-        "not_before",
-        "enqueued_at",
-        "ttl",
-    ]
-)
+SLOT_FIELDS = ("id", *(one.name for one in fields(Slot) if one.name != "details"))
+"""Of the document, what the rules decide on: everything but `details`."""
+
+_NO_DETAILS = frozenset([*SLOT_FIELDS, "slice", "ttl"])
 
 
 def slot_id(request_id: str, n: int) -> str:

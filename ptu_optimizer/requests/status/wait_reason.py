@@ -6,28 +6,23 @@ came last.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from ptu_optimizer.requests.ledger.annotations import Deferral
 from ptu_optimizer.requests.ledger.slots import Slot, SlotKind
 
 QUEUED_WHY = "in its hub, behind what came before it"
 LOST_WHY = "its worker was lost; it is taken over"
 
 
-def reason(top: Slot | None, deferral: Mapping[str, Any] | None) -> tuple[str, float | None]:
+def reason(top: Slot | None, deferral: Deferral | None) -> tuple[str, float | None]:
     """Why it waits, and not before when (epoch seconds) it is tried again, if that is known.
 
     `top` is the head of its slots and no outcome; `deferral` the annotation of its last copy.
     """
-    if (
-        top is not None
-        and top.kind is SlotKind.RELEASED
-        and top.at >= (deferral or {}).get("at", 0)
-    ):
+    deferred_at = 0.0 if deferral is None else deferral.at
+    if top is not None and top.kind is SlotKind.RELEASED and top.at >= deferred_at:
         return str(top.details.get("why") or "released"), top.not_before
     if deferral is not None:
-        return str(deferral.get("why") or "re-scheduled"), deferral.get("not_before")
+        return deferral.why or "re-scheduled", deferral.not_before
     if top is not None and top.kind is SlotKind.ATTEMPT:
         return LOST_WHY, None
     return QUEUED_WHY, None

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-
-import orjson
+from dataclasses import dataclass, field, fields
 
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.hubs import Publisher, PublishFailed
-from ptu_optimizer.ports.stores import Created, GroupStore, LedgerStore
-from ptu_optimizer.requests.bodies import Bodies, PackedInputs
+from ptu_optimizer.ports.stores import BlobStore, Created, GroupStore, LedgerStore
 from ptu_optimizer.requests.envelope import RequestEvent, first_event
+from ptu_optimizer.requests.groups import GroupRecord
 from ptu_optimizer.requests.ids import GroupId
-from ptu_optimizer.requests.item import Item
-from ptu_optimizer.requests.ledger.slots import Slot, SlotKind, head, is_slot
+from ptu_optimizer.requests.ledger.annotations import DEFERRAL, Deferral
+from ptu_optimizer.requests.ledger.slots import SLOT_FIELDS, Slot, SlotKind, head, is_slot
 from ptu_optimizer.requests.publishing import publish_again
+from ptu_optimizer.requests.stored_inputs import StoredInputs
 from ptu_optimizer.telemetry import logger
 
 _log = logger("sweep")
@@ -27,6 +26,9 @@ LOST = "sweep"
 LEAVING = "leaving"
 """Marks of rounds in which what may spill over was taken out of a backlog."""
 
+SLICE_FIELDS = tuple(dict.fromkeys((*SLOT_FIELDS, "type", *(one.name for one in fields(Deferral)))))
+"""Asked of a slice's records: no answers, no bodies. A mark's are among them."""
+
 
 @dataclass(slots=True)
 class Slice:
@@ -34,7 +36,7 @@ class Slice:
 
     slice_id: str
     slots: dict[str, list[Slot]] = field(default_factory=dict)
-    deferrals: dict[str, JsonObject] = field(default_factory=dict)
+    deferrals: dict[str, Deferral] = field(default_factory=dict)
     """The annotation of each request's last copy."""
     marks: Mapping[str, list[float]] = field(default_factory=lambda: {LOST: [], LEAVING: []})
     """When rounds of each kind were."""
@@ -44,8 +46,8 @@ class Slice:
 
     def deferred_at(self, request_id: str) -> float:
         """0 if it never was."""
-        at: float = self.deferrals.get(request_id, {}).get("at", 0.0)
-        return at
+        deferral = self.deferrals.get(request_id)
+        return 0.0 if deferral is None else deferral.at
 
     def handled_at(self, request_id: str) -> float:
         """When it surely was in somebody's hands; 0 if that is not known."""
@@ -67,8 +69,8 @@ class GroupWork:
     """A group under the sweep; its inputs are read when something needs them."""
 
     group: GroupId
-    record: JsonObject
-    packed: PackedInputs | None = None
+    record: GroupRecord
+    inputs: StoredInputs
     look_at: float = float("inf")
     """When one of its requests has to be looked at for a reason of its own."""
 
@@ -79,36 +81,36 @@ class Republisher:
         *,
         groups: GroupStore,
         store: LedgerStore,
-        bodies: Bodies,
+        blobs: BlobStore,
         publisher: Publisher,
         clock: Clock,
     ) -> None:
         self._groups = groups
         self._store = store
-        self._bodies = bodies
+        self._blobs = blobs
         self._publisher = publisher
         self._clock = clock
+
+    def work(self, group: GroupId, record: GroupRecord) -> GroupWork:
+        inputs = StoredInputs(group, record, groups=self._groups, blobs=self._blobs)
+        return GroupWork(group=group, record=record, inputs=inputs)
 
     async def read(self, slice_id: str) -> Slice:
         """Raises DependencyUnavailable."""
         known = Slice(slice_id)
-        async for record in self._store.slice(slice_id):
+        async for record in self._store.slice(slice_id, fields=SLICE_FIELDS):
             if is_slot(record):
                 slot = Slot.from_record(record)
                 known.slots.setdefault(slot.request_id, []).append(slot)
-            elif record.get("type") == "deferral":
-                known.deferrals[record["request_id"]] = record
+            elif record.get("type") == DEFERRAL:
+                known.deferrals[record["request_id"]] = Deferral.from_record(record)
             elif record.get("type") in known.marks:
                 known.marks[record["type"]].append(record["at"])
         return known
 
-    async def item(self, work: GroupWork, index: int) -> Item:
-        """Raises InputMissing, DependencyUnavailable."""
-        return Item.from_record(orjson.loads((await self._packed(work)).lines[index]))
-
     async def event(self, work: GroupWork, index: int, known: Slice) -> RequestEvent:
         """The event that a request should have. Raises InputMissing, DependencyUnavailable."""
-        packed = await self._packed(work)
+        stored = await work.inputs.item(index)
         request_id = work.group.request_id(index)
         top = known.top(request_id)
         slot = 1
@@ -116,11 +118,13 @@ class Republisher:
             slot = top.n + 1 if top.kind is SlotKind.RELEASED else top.n
         event = first_event(
             request_id,
-            await self.item(work, index),
-            inline=packed.is_inline(index),
-            blob=packed.ranges[index],
+            stored.item,
+            tenant=work.group.tenant,
+            inline=stored.is_inline,
+            blob=stored.place,
         )
-        deferrals = known.deferrals.get(request_id, {}).get("deferrals", -1) + 1
+        last = known.deferrals.get(request_id)
+        deferrals = 0 if last is None else last.deferrals + 1
         return event.model_copy(update={"slot": slot, "deferrals": deferrals})
 
     async def publish(
@@ -157,15 +161,3 @@ class Republisher:
                     extra={"group": group, "requests": count, "sent": sent},
                 )
         return sent
-
-    async def _packed(self, work: GroupWork) -> PackedInputs:
-        """Raises InputMissing, DependencyUnavailable."""
-        if work.packed is None:
-            record = work.record
-            if not record["in_blob"]:
-                full = await self._groups.read(work.group.bucket, work.group.text)
-                if full is None:
-                    raise DependencyUnavailable("Cosmos DB", "a group record is not visible")
-                record = full
-            work.packed = await self._bodies.all_items(work.group, record)
-        return work.packed

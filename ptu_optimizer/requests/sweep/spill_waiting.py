@@ -26,7 +26,7 @@ class SpillWaiting:
 
     def begins_at(self, work: GroupWork) -> float:
         """When the first request of a group has to be looked for; infinite if none may leave."""
-        earliest: float | None = work.record.get("earliest_spillover")
+        earliest = work.record.earliest_spillover
         return STAYS if earliest is None else self._begins(earliest, work)
 
     async def event(
@@ -54,6 +54,6 @@ class SpillWaiting:
 
     def _begins(self, deadline: float, work: GroupWork) -> float:
         created_at = work.group.created_at
-        if deadline - created_at <= self._urgency.soon:
-            return STAYS  # intake took it for urgent at once
+        if self._urgency.was_soon(deadline, created_at=created_at):
+            return STAYS  # it never was in the backlog
         return self._urgency.leaves(deadline, created_at=created_at) - self._window

@@ -16,9 +16,11 @@ from ptu_optimizer.ports.hubs import REQUESTS_LATER, REQUESTS_SOON
 from ptu_optimizer.ports.stores import Created, GroupStore
 from ptu_optimizer.requests.bodies import InputMissing
 from ptu_optimizer.requests.envelope import RequestEvent
+from ptu_optimizer.requests.groups import CLOSED, GROUP, GROUP_FIELDS, Closing, GroupRecord
 from ptu_optimizer.requests.id_keys import Ids
 from ptu_optimizer.requests.ids import REQUESTS_PER_SLICE, ForgedId, bucket_of, slice_of
 from ptu_optimizer.requests.item import Spillover
+from ptu_optimizer.requests.ledger.annotations import Deferral
 from ptu_optimizer.requests.ledger.ledger import Ledger
 from ptu_optimizer.requests.ledger.outcome_errors import deadline_exceeded
 from ptu_optimizer.requests.ledger.rules import may_end
@@ -90,13 +92,7 @@ class Sweep:
         watermark = await self._watermark.read()
         run = _Run(watermark=watermark)
         for bucket in self._buckets():
-            records = await self._groups.bucket(bucket)
-            closed = {record["group_id"] for record in records if record["type"] == "closed"}
-            open_groups = [
-                record
-                for record in records
-                if record["type"] == "group" and record["id"] not in closed
-            ]
+            open_groups = _open(await self._groups.bucket(bucket, fields=GROUP_FIELDS))
             for record in open_groups:
                 if self._clock.monotonic() > ends:
                     _log.warning("the sweep ran out of time", extra={"bucket": bucket})
@@ -107,11 +103,11 @@ class Sweep:
                     # its requests expire at its latest deadline; the other groups go on
                     _log.error(
                         "the inputs of a group are gone",
-                        extra={"group": record["id"], "reason": str(error)},
+                        extra={"group": record.id, "reason": str(error)},
                     )
-                    self._next_look[record["id"]] = min(
+                    self._next_look[record.id] = min(
                         self._clock.now() + LONGEST_LOOK_PAUSE_SECONDS,
-                        max(self._clock.now(), record["latest_deadline"]),
+                        max(self._clock.now(), record.latest_deadline),
                     )
             if not open_groups and self._is_past(bucket):
                 # not for ever: the retry of an Idempotency-Key stores its group hours later
@@ -140,48 +136,39 @@ class Sweep:
         latest = self._clock.now() - HTTP_LIMIT_SECONDS - self._timing.skew
         return bucket < bucket_of(latest)
 
-    async def _look_at(self, record: JsonObject, run: _Run) -> None:
+    async def _look_at(self, record: GroupRecord, run: _Run) -> None:
         now = self._clock.now()
-        if now < self._next_look.get(record["id"], 0.0):
+        if now < self._next_look.get(record.id, 0.0):
             return
         try:
-            group = await self._ids.group(record["id"])
+            group = await self._ids.group(record.id, tenant=record.tenant)
         except DependencyUnavailable as error:
             # perhaps signed with a key that this process has not read yet
             _log.warning(
                 "whether a group is genuine is not known yet",
-                extra={"group": record["id"], "reason": str(error)},
+                extra={"group": record.id, "reason": str(error)},
             )
-            self._next_look[record["id"]] = now + self._pause
+            self._next_look[record.id] = now + self._pause
             return
         except ForgedId:
             # signed with a key that is gone: its requests can no longer be told from forged
-            _log.error("a group of an unknown key is left alone", extra={"group": record["id"]})
-            self._next_look[record["id"]] = now + LONGEST_LOOK_PAUSE_SECONDS
+            _log.error("a group of an unknown key is left alone", extra={"group": record.id})
+            self._next_look[record.id] = now + LONGEST_LOOK_PAUSE_SECONDS
             return
         run.looked_at += 1
-        work = GroupWork(group=group, record=record)
+        work = self._again.work(group, record)
         ended = 0
         for start in range(0, group.count, REQUESTS_PER_SLICE):
             size = min(REQUESTS_PER_SLICE, group.count - start)
             ended += await self._sweep_slice(work, start, size, run)
         if ended == group.count:
-            run.closings.append(
-                {
-                    "id": f"{group.text}:closed",
-                    "bucket": group.bucket,
-                    "type": "closed",
-                    "group_id": group.text,
-                    "at": now,
-                    "ttl": max(1, int(group.ends_at - now)),
-                }
-            )
+            run.closings.append(Closing(group_id=group.text, at=now).record(group))
             self._next_look.pop(group.text, None)
             return
         age = now - group.created_at
         pause = min(LONGEST_LOOK_PAUSE_SECONDS, max(self._pause, age / 10))
         due = min(now + pause, work.look_at)
-        for at in (record["earliest_deadline"], self._leaving.begins_at(work)):
+        for at in (record.earliest_deadline, self._leaving.begins_at(work)):
             if now < at:
                 due = min(due, at)
         self._next_look[group.text] = due
@@ -191,7 +178,7 @@ class Sweep:
         slice_id = slice_of(work.group.text, start)
         known = await self._again.read(slice_id)
         now = self._clock.now()
-        group_published = work.record["created_at"] + HTTP_LIMIT_SECONDS
+        group_published = work.record.created_at + HTTP_LIMIT_SECONDS
         ended = 0
         lost: list[int] = []
         leaving: list[RequestEvent] = []
@@ -205,9 +192,9 @@ class Sweep:
             n = may_end(slots, now=now, skew=self._timing.skew, cancelling=False)
             if n is None:
                 continue  # a live attempt
-            if now >= work.record["latest_deadline"] or (
-                now >= work.record["earliest_deadline"]
-                and now >= (await self._again.item(work, index)).deadline
+            if now >= work.record.latest_deadline or (
+                now >= work.record.earliest_deadline
+                and now >= (await work.inputs.item(index)).item.deadline
             ):
                 deferral = known.deferrals.get(request_id)
                 ended += await self._expire(work, index, n, top, deferral, run)
@@ -242,13 +229,13 @@ class Sweep:
         index: int,
         n: int,
         top: Slot | None,
-        deferral: JsonObject | None,
+        deferral: Deferral | None,
         run: _Run,
     ) -> int:
-        details: JsonObject = {}
+        details: JsonObject = {"tenant": work.group.tenant} if work.group.tenant else {}
         spillover = None
         try:
-            item = await self._again.item(work, index)
+            item = (await work.inputs.item(index)).item
             details |= {"custom_id": item.custom_id, "metadata": item.metadata}
             if item.spillover is Spillover.BEFORE_DEADLINE:
                 spillover = "pay-as-you-go could not take it in time"
@@ -273,6 +260,23 @@ class Sweep:
             return 0
         run.expired += 1
         return 1
+
+
+def _open(records: Sequence[JsonObject]) -> list[GroupRecord]:
+    """The groups of an hour that are not closed yet."""
+    closed = {record.get("group_id") for record in records if record.get("type") == CLOSED}
+    groups = []
+    for record in records:
+        if record.get("type") != GROUP or record["id"] in closed:
+            continue
+        try:
+            groups.append(GroupRecord.from_record(record))
+        except (KeyError, TypeError) as error:
+            _log.error(
+                "a group record makes no sense and is left alone",
+                extra={"group": record["id"], "reason": repr(error)},
+            )
+    return groups
 
 
 @dataclass(kw_only=True, slots=True)

@@ -22,7 +22,7 @@ from ptu_optimizer.ports.hubs import (
 )
 from ptu_optimizer.ports.stores import GroupStore
 from ptu_optimizer.requests.envelope import NudgeEvent
-from ptu_optimizer.requests.groups import POSITIONS_BUCKET
+from ptu_optimizer.requests.groups import POSITION_FIELDS, POSITIONS_BUCKET, Position
 from ptu_optimizer.requests.ledger.timing import Timing
 from ptu_optimizer.telemetry import logger
 
@@ -64,20 +64,23 @@ class Watermark:
         Raises DependencyUnavailable.
         """
         positions = {
-            (record["hub"], record["partition"]): record
-            for record in await self._groups.bucket(POSITIONS_BUCKET)
+            (position.hub, position.partition): position
+            for position in map(
+                Position.from_record,
+                await self._groups.bucket(POSITIONS_BUCKET, fields=POSITION_FIELDS),
+            )
         }
         lowest = float("inf")
         for hub in HUBS:
             now = self._clock.now()  # before the hub is asked
             for state in await self._hubs.partitions(hub):
                 position = positions.get((hub, state.partition))
-                read_to = -1 if position is None else position["sequence_number"]
+                read_to = -1 if position is None else position.sequence_number
                 if state.is_empty or state.last_sequence_number <= read_to:
                     mark = now
                     self._standing.pop((hub, state.partition), None)
                 else:
-                    mark = 0.0 if position is None else position["enqueued_at"]
+                    mark = 0.0 if position is None else position.enqueued_at
                     await self._nudge_if_standing(hub, state, read_to, now)
                 lowest = min(lowest, mark)
         # an alert stands on this line (infra/app/alerts.bicep)

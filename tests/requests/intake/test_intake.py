@@ -8,22 +8,20 @@ import orjson
 import pytest
 
 from local.virtual_time import EPOCH, VirtualClock, in_virtual_time
-from ptu_optimizer.errors import AppError
+from ptu_optimizer.errors import AppError, BodyLimit
 from ptu_optimizer.ports.hubs import REQUESTS, REQUESTS_SOON
-from ptu_optimizer.requests.bodies import INLINE_ITEM_BYTES, Bodies, inputs_blob
+from ptu_optimizer.requests.bodies import INLINE_ITEM_BYTES, Bodies, inputs_blob, offsets_blob
 from ptu_optimizer.requests.dispatch.decoding import decode
 from ptu_optimizer.requests.envelope import RequestEvent
 from ptu_optimizer.requests.id_keys import FixedIds, Ids, RotatingIds
-from ptu_optimizer.requests.ids import IdMint
-from ptu_optimizer.requests.intake.intake import (
-    MAX_IDEMPOTENCY_KEY_CHARS,
-    MAX_REPORTED_PROBLEMS,
-    Accepted,
-    Intake,
-    IntakeLimits,
-)
+from ptu_optimizer.requests.ids import ForgedId, IdMint
+from ptu_optimizer.requests.intake.call_body import MAX_REPORTED_PROBLEMS, CallLimits
+from ptu_optimizer.requests.intake.first_events import FirstEvents
+from ptu_optimizer.requests.intake.group_record import MAX_IDEMPOTENCY_KEY_CHARS, GroupPromises
+from ptu_optimizer.requests.intake.intake import Accepted, Intake
 from ptu_optimizer.requests.intake.validation import ItemRules
 from ptu_optimizer.requests.ledger.timing import Timing
+from ptu_optimizer.requests.urgency import Urgency
 from tests.support.id_keys import FakeVault
 from tests.support.publishing import FakePublisher
 from tests.support.stores import FakeBlobs, FakeGroups
@@ -52,10 +50,17 @@ class Scene:
         self.publisher = publisher or FakePublisher()
         self.clock = VirtualClock()
         self.intake = Intake(
-            ids=ids or FixedIds(MINT),
-            groups=self.groups,
-            blobs=self.blobs,
-            publisher=self.publisher,
+            promises=GroupPromises(
+                ids=ids or FixedIds(MINT),
+                groups=self.groups,
+                blobs=self.blobs,
+                clock=self.clock,
+                timing=TIMING,
+                hub_retention_seconds=WEEK,
+            ),
+            first_events=FirstEvents(
+                publisher=self.publisher, urgency=Urgency(soon=900), clock=self.clock
+            ),
             rules=ItemRules(
                 deployments=("ptu",),
                 default_deployment="ptu",
@@ -63,14 +68,8 @@ class Scene:
                 longest_deadline_seconds=WEEK,
                 spills_over=("ptu",),
             ),
-            limits=IntakeLimits(
-                max_items=5_000,
-                max_body_bytes=1_000_000,
-                soon_seconds=900,
-                hub_retention_seconds=WEEK,
-            ),
+            limits=CallLimits(max_items=5_000, body=BodyLimit(1_000_000, "MAX_BODY_BYTES")),
             clock=self.clock,
-            timing=TIMING,
         )
 
     async def accept(self, content: Any, **options: Any) -> Accepted:
@@ -191,10 +190,22 @@ async def test_the_promise_notes_which_deadline_may_be_kept_by_spillover_first()
 
 
 @in_virtual_time
-async def test_the_tenant_is_noted_with_the_promise() -> None:
+async def test_the_tenant_is_signed_into_the_ids_and_noted_with_the_promise() -> None:
     scene = Scene()
-    await scene.accept(BODY, tenant="research")
+    (request_id,) = (await scene.accept(BODY, tenant="research")).request_ids
     assert scene.groups.of_type("group")[0]["tenant"] == "research"
+    assert [event.tenant for event in scene.events] == ["research"]
+    assert MINT.parse_request(request_id, tenant="research").index == 0
+    with pytest.raises(ForgedId):
+        MINT.parse_request(request_id, tenant="sales")
+
+
+@in_virtual_time
+async def test_two_tenants_may_use_the_same_idempotency_key() -> None:
+    scene = Scene()
+    calls = [await scene.accept(BODY, tenant=t, idempotency_key="k") for t in ("a", "b", "a")]
+    assert calls[0].request_ids == calls[2].request_ids != calls[1].request_ids
+    assert len(scene.groups.of_type("group")) == 2
 
 
 # --- large inputs --------------------------------------------------------------------------------
@@ -209,7 +220,7 @@ async def test_large_inputs_go_to_a_blob_and_can_be_read_from_their_event() -> N
     scene = Scene()
     accepted = await scene.accept([BODY, long()])
     group = MINT.parse_request(accepted.request_ids[0]).group
-    assert list(scene.blobs.blobs) == [inputs_blob(group.text)]
+    assert set(scene.blobs.blobs) == {inputs_blob(group.text), offsets_blob(group.text)}
     assert "items" not in scene.groups.of_type("group")[0]
     short_event, long_event = scene.events
     assert short_event.body == BODY

@@ -34,9 +34,10 @@ DEFERRAL = "requests/dispatch/rescheduling"
 GATE = "admission/gate"
 SWEEP = "requests/sweep/sweep"
 REPUBLISH = "requests/sweep/republish"
-STATUS = "requests/status/status"
+CANCEL = "requests/status/cancel"
 WATERMARK = "requests/sweep/watermark"
-INTAKE = "requests/intake/intake"
+GROUPS = "requests/groups"
+PROMISE = "requests/intake/group_record"
 
 MUTATIONS = [
     # 1: slots carried by events
@@ -222,7 +223,7 @@ MUTATIONS = [
     ),
     Mutation(
         "test_rule_08_a_cancel_refused_by_what_it_cannot_see_says_that_it_is_not_known",
-        STATUS,
+        CANCEL,
         "            if created is Created.CREATED:\n",
         "            if created is not Created.UNKNOWN:\n",
     ),
@@ -236,8 +237,8 @@ MUTATIONS = [
     Mutation(
         "test_rule_09_a_batch_whose_copies_find_no_hub_is_kept",
         DEFERRAL,
-        "self._timing.write_budget:\n                    raise",
-        "self._timing.write_budget:\n                    return",
+        "if not await backoff.again():\n                    raise",
+        "if not await backoff.again():\n                    return",
     ),
     # 10: copies
     Mutation(
@@ -354,33 +355,33 @@ MUTATIONS = [
     # 13 to 15: intake and ends
     Mutation(
         "test_rule_13_a_retry_with_the_same_key_gets_the_same_requests",
-        INTAKE,
-        'group = await self._ids.group(first["group_id"])',
-        "pass",
+        PROMISE,
+        "group = await self._ids.group(first.group_id, tenant=tenant)",
+        "group = (await self._ids.mint()).mint(created_at=1e9, ends_at=2e9, count=1)",
     ),
     Mutation(
         "test_rule_13_a_retry_finishes_the_group_of_a_call_that_died",
-        INTAKE,
-        "_Promise(group, stored is not None,",
-        "_Promise(group, True,",
+        PROMISE,
+        "is_stored=stored is not None,",
+        "is_stored=True,",
     ),
     Mutation(
         "test_rule_13_a_key_stands_for_one_body",
-        INTAKE,
-        'if first["body_sha256"] != record["body_sha256"]:',
+        PROMISE,
+        "if first.body_sha256 != mine.body_sha256:",
         "if False:",
     ),
     Mutation(
         "test_rule_13_a_group_whose_create_landed_unseen_is_accepted_once",
-        INTAKE,
+        PROMISE,
         "return Created.CREATED if ours else Created.REFUSED",
         "return Created.REFUSED",
     ),
     Mutation(
         "test_rule_14_closing_leaves_the_group_record_as_it_was",
-        SWEEP,
-        '"id": f"{group.text}:closed",',
-        '"id": group.text,',
+        GROUPS,
+        '"id": f"{self.group_id}:closed",',
+        '"id": self.group_id,',
     ),
     Mutation(
         "test_rule_15_after_its_end_a_request_is_gone_and_its_events_are_dropped",
@@ -396,8 +397,8 @@ MUTATIONS = [
     ),
     Mutation(
         "test_rule_15_a_group_ends_after_its_last_deadline_the_retention_and_a_lease",
-        INTAKE,
-        "return self._limits.hub_retention_seconds + self._timing.lease",
-        "return self._timing.lease",
+        PROMISE,
+        "self._margin = hub_retention_seconds + timing.lease + timing.skew",
+        "self._margin = timing.lease + timing.skew",
     ),
 ]

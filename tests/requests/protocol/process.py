@@ -19,7 +19,7 @@ from ptu_optimizer.capacity.control.pay_as_you_go import PayAsYouGo
 from ptu_optimizer.capacity.estimate.observer import LevelObserver
 from ptu_optimizer.capacity.work import TOKENS, Model
 from ptu_optimizer.coordination.exchange import CapacityExchange
-from ptu_optimizer.errors import DependencyUnavailable
+from ptu_optimizer.errors import BodyLimit, DependencyUnavailable
 from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.hubs import Delivery, Outgoing, PartitionState, PublishFailed
 from ptu_optimizer.ports.model_calls import (
@@ -37,12 +37,17 @@ from ptu_optimizer.requests.dispatch.dispatcher import Dispatcher
 from ptu_optimizer.requests.dispatch.handler import RequestHandler
 from ptu_optimizer.requests.dispatch.invocation import Report
 from ptu_optimizer.requests.dispatch.rescheduling import PublishedMemory
-from ptu_optimizer.requests.intake.intake import Intake, IntakeLimits
+from ptu_optimizer.requests.intake.call_body import CallLimits
+from ptu_optimizer.requests.intake.first_events import FirstEvents
+from ptu_optimizer.requests.intake.group_record import GroupPromises
+from ptu_optimizer.requests.intake.intake import Intake
 from ptu_optimizer.requests.intake.validation import ItemRules
 from ptu_optimizer.requests.item import Priority
 from ptu_optimizer.requests.ledger.ledger import Ledger
 from ptu_optimizer.requests.ledger.outcomes import OutcomeWriter
+from ptu_optimizer.requests.status.cancel import Cancellation
 from ptu_optimizer.requests.status.flow_reports import FlowReports
+from ptu_optimizer.requests.status.lookup import RequestLookup
 from ptu_optimizer.requests.status.projection import Projections
 from ptu_optimizer.requests.status.status import RequestStatus
 from ptu_optimizer.requests.sweep.republish import Republisher
@@ -170,10 +175,15 @@ class Process:
             timing=timing,
         )
         self.intake = Intake(
-            ids=world.ids,
-            groups=self.groups,
-            blobs=blobs,
-            publisher=publisher,
+            promises=GroupPromises(
+                ids=world.ids,
+                groups=self.groups,
+                blobs=blobs,
+                clock=clock,
+                timing=timing,
+                hub_retention_seconds=7200,
+            ),
+            first_events=FirstEvents(publisher=publisher, urgency=URGENCY, clock=clock),
             rules=ItemRules(
                 deployments={DEPLOYMENT},
                 default_deployment=DEPLOYMENT,
@@ -181,24 +191,24 @@ class Process:
                 longest_deadline_seconds=world.longest_deadline,
                 spills_over={DEPLOYMENT},
             ),
-            limits=IntakeLimits(
-                max_items=100, max_body_bytes=1_000_000, soon_seconds=60, hub_retention_seconds=7200
-            ),
+            limits=CallLimits(max_items=100, body=BodyLimit(1_000_000, "MAX_BODY_BYTES")),
             clock=clock,
-            timing=timing,
         )
+        lookup = RequestLookup(ids=world.ids, groups=self.groups, ledger=self.ledger, clock=clock)
         self.status = RequestStatus(
-            ids=world.ids,
-            ledger=self.ledger,
+            lookup=lookup,
             blobs=blobs,
             projections=Projections(store=_Capacity(self), deployments=[DEPLOYMENT], clock=clock),
             clock=clock,
             timing=timing,
         )
+        self.cancellation = Cancellation(
+            lookup=lookup, status=self.status, ledger=self.ledger, clock=clock, timing=timing
+        )
         republisher = Republisher(
             groups=self.groups,
             store=self.requests,
-            bodies=bodies,
+            blobs=blobs,
             publisher=publisher,
             clock=clock,
         )
@@ -337,17 +347,18 @@ class _Store:
         as_of = await self._read("group")
         return self._container.get(first, record_id, as_of)
 
-    async def bucket(self, bucket: str) -> list[JsonObject]:
+    async def bucket(self, bucket: str, *, fields: Sequence[str]) -> list[JsonObject]:
         as_of = await self._read("bucket")
-        return [
-            {key: value for key, value in record.items() if key != "items"}
-            for record in self._container.partition(bucket, as_of)
-        ]
+        return [_only(record, fields) for record in self._container.partition(bucket, as_of)]
 
-    async def slice(self, slice_id: str) -> AsyncIterator[JsonObject]:
+    async def slice(self, slice_id: str, *, fields: Sequence[str]) -> AsyncIterator[JsonObject]:
         as_of = await self._read("slice")
         for record in self._container.partition(slice_id, as_of):
-            yield record
+            yield _only(record, fields)
+
+
+def _only(record: JsonObject, fields: Sequence[str]) -> JsonObject:
+    return {name: record[name] for name in fields if name in record}
 
 
 class _Publisher:

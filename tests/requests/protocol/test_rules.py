@@ -421,7 +421,7 @@ async def test_rule_08_a_cancel_may_end_a_live_attempt_whose_success_is_then_a_d
     event = world.request()
     calling = asyncio.create_task(world.dispatch(event))
     await asyncio.sleep(0.25)
-    view = await world.process(1).status.cancel(event.request_id)
+    view = await world.process(1).cancellation.cancel(event.request_id)
     report = await calling
     assert view["state"] == "cancelled"
     assert world.kinds(event) == ["attempt", "cancelled"]
@@ -460,7 +460,7 @@ async def test_rule_08_a_cancel_refused_by_what_it_cannot_see_says_that_it_is_no
     world.lay(event, 1, SlotKind.SUCCEEDED, token="other")
     world.requests.visible_until = -1.0
     with pytest.raises(AppError) as refused:
-        await world.process().status.cancel(event.request_id)
+        await world.process().cancellation.cancel(event.request_id)
     assert (refused.value.status, refused.value.code) == (503, "cancel_unknown")
 
 

@@ -337,7 +337,7 @@ class World:
         request = requests[index % len(requests)]
         process = self._start("web", 0.0)
         try:
-            view = await process.run(process.status.cancel(request))
+            view = await process.run(process.cancellation.cancel(request))
         except (AppError, Crashed) as error:
             self.say(f"cancel of {self.books.name(request)}: {error}")
             return

@@ -1,5 +1,6 @@
 """What lost its event is found, a backlog is left alone, and every group gets its end."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -10,9 +11,10 @@ from ptu_optimizer.errors import DependencyUnavailable
 from ptu_optimizer.ports.documents import JsonObject
 from ptu_optimizer.ports.hubs import HUBS, REQUESTS_LATER, REQUESTS_SOON, PartitionState
 from ptu_optimizer.ports.stores import Created
-from ptu_optimizer.requests.bodies import Bodies, inputs_blob, pack
+from ptu_optimizer.requests.bodies import Bodies, inputs_blob, offsets_blob, pack
 from ptu_optimizer.requests.dispatch.decoding import decode
 from ptu_optimizer.requests.envelope import RequestEvent
+from ptu_optimizer.requests.groups import GroupRecord
 from ptu_optimizer.requests.id_keys import DECIDES_WITHIN_SECONDS, FixedIds, Ids, RotatingIds
 from ptu_optimizer.requests.ids import GroupId, IdMint, slice_of_request
 from ptu_optimizer.requests.item import Item, Spillover
@@ -75,7 +77,7 @@ class Scene:
         republisher = Republisher(
             groups=self.groups,
             store=self.requests,
-            bodies=Bodies(blobs=self.blobs),
+            blobs=self.blobs,
             publisher=self.publisher,
             clock=self.clock,
         )
@@ -104,8 +106,11 @@ class Scene:
         *deadlines: float,
         texts: tuple[str, ...] = (),
         spillover: Spillover = Spillover.NEVER,
+        tenant: str = "",
+        offsets: bool = True,
     ) -> GroupId:
-        """A group as intake leaves it, whose events were never published."""
+        """A group as intake leaves it, whose events were never published. Without `offsets` it is
+        one of a release that wrote none."""
         now = self.clock.now()
         items = [
             Item(
@@ -117,25 +122,14 @@ class Scene:
             )
             for i, deadline in enumerate(deadlines)
         ]
-        group = MINT.mint(created_at=now, ends_at=now + 2 * WEEK, count=len(items))
+        group = MINT.mint(created_at=now, ends_at=now + 2 * WEEK, count=len(items), tenant=tenant)
         packed = pack(items)
-        record: JsonObject = {
-            "id": group.text,
-            "bucket": group.bucket,
-            "type": "group",
-            "created_at": now,
-            "count": len(items),
-            "earliest_deadline": now + min(deadlines),
-            "latest_deadline": now + max(deadlines),
-            "in_blob": packed.in_blob,
-        }
-        if spillover is not Spillover.NEVER:
-            record["earliest_spillover"] = now + min(deadlines)
+        record = GroupRecord.of(group, items, in_blob=packed.in_blob, created_at=now)
         if packed.in_blob:
             self.blobs.blobs[inputs_blob(group.text)] = packed.blob
-        else:
-            record["items"] = [item.record() for item in items]
-        self.groups.put(record)
+            if offsets:
+                self.blobs.blobs[offsets_blob(group.text)] = packed.offsets.encode()
+        self.groups.put(record.record(group))
         return group
 
     def slot(self, group: GroupId, index: int, n: int, kind: SlotKind, **fields: Any) -> None:
@@ -425,9 +419,31 @@ async def test_the_new_event_is_no_older_than_the_one_that_was_lost() -> None:
 
 
 @in_virtual_time
-async def test_a_large_body_is_referred_to_again() -> None:
+async def test_the_group_of_a_tenant_is_verified_by_its_record_and_its_events_name_him() -> None:
     scene = Scene()
-    group = scene.accept(DAY, DAY, texts=("short", "x" * 100_000))
+    group = scene.accept(DAY, tenant="research")
+    await scene.clock.sleep(LOST_AFTER)
+    await scene.run()
+    (event,) = scene.published
+    assert event.tenant == "research"
+    assert MINT.parse_request(event.request_id, tenant=event.tenant).group == group
+
+
+@in_virtual_time
+async def test_a_request_of_a_tenant_expires_under_its_name() -> None:
+    scene = Scene()
+    scene.accept(60, tenant="research")
+    await scene.clock.sleep(120)
+    assert (await scene.run()).expired == 1
+    (slot,) = scene.requests.records.values()
+    assert slot["tenant"] == "research"
+
+
+@pytest.mark.parametrize("offsets", [True, False], ids=["", "of a release without offsets"])
+@in_virtual_time
+async def test_a_large_body_is_referred_to_again(offsets: bool) -> None:
+    scene = Scene()
+    group = scene.accept(DAY, DAY, texts=("short", "x" * 100_000), offsets=offsets)
     await scene.clock.sleep(LOST_AFTER)
     await scene.run()
     short, large = scene.published
@@ -631,9 +647,9 @@ async def test_a_run_that_takes_too_long_goes_on_in_the_next() -> None:
         scene.accept(DAY)
 
     class Slow(FakeRequests):
-        async def slice(self, slice_id: str) -> Any:
+        async def slice(self, slice_id: str, *, fields: Sequence[str]) -> Any:
             await scene.clock.sleep(10)
-            async for record in super().slice(slice_id):
+            async for record in super().slice(slice_id, fields=fields):
                 yield record
 
     scene.requests = Slow()
@@ -696,11 +712,25 @@ async def test_a_group_of_another_key_is_left_alone_and_does_not_stop_the_run() 
     scene = Scene()
     now = scene.clock.now()
     foreign = IdMint(b"a key that was changed").mint(created_at=now, ends_at=now + DAY, count=1)
-    scene.groups.put({"id": foreign.text, "bucket": foreign.bucket, "type": "group"})
     group = scene.accept(DAY)
+    record = next(iter(scene.groups.records.values()))
+    scene.groups.put({**record, "id": foreign.text, "bucket": foreign.bucket})
     scene.ended(group, 0)
     report = await scene.sweep.run()
     assert [closing["group_id"] for closing in report.closings] == [group.text]
+
+
+@in_virtual_time
+async def test_a_group_record_that_makes_no_sense_is_left_alone_and_does_not_stop_the_run(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    scene = Scene()
+    group = scene.accept(DAY)
+    scene.groups.put({"id": "damaged", "bucket": group.bucket, "type": "group"})
+    scene.ended(group, 0)
+    report = await scene.sweep.run()
+    assert [closing["group_id"] for closing in report.closings] == [group.text]
+    assert "a group record makes no sense and is left alone" in caplog.text
 
 
 @in_virtual_time
