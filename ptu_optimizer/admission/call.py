@@ -1,7 +1,7 @@
-"""The one call that a permit allows, and what it tells of its deployment.
+"""The one call that a permit allows, and what its result says of the deployment.
 
-What a call told goes to its gate as a reading, ends its permit with its cost, and is handed on to
-whatever else listens to calls.
+The result goes to the gate as a reading, ends the permit with its cost, and is passed on to the
+other listeners.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .permits import Ending, Permit
 _log = logger("lane")
 
 _CONFIGURATION = frozenset({401, 403, 404})
-"""Refusals that say something of the settings, not of the request."""
+"""Refusals that are about the settings, not about the request."""
 
 _MAY_STILL_RUN = frozenset({None, 408, 502, 504})
 """After a time-out, or an answer that only says that a gateway had none, the call may still be
@@ -36,8 +36,8 @@ running, so its reservation stays. Any other error ended it; the work that it di
 is not reported, and shows up in the metric."""
 
 SPILLED_PAUSE_SECONDS = 1.0
-"""How long a deployment is taken to be full from which Azure spilled a call over: it was a 429, but
-its `retry-after` is not told."""
+"""How long a deployment counts as full after Azure spilled one of its calls over. That was a
+429, but its `retry-after` does not reach us."""
 
 
 class GatedCalls:
@@ -51,7 +51,7 @@ class GatedCalls:
         clock: Clock,
         worker: str,
     ) -> None:
-        """`listeners` hear of a call after its gate. `worker` is the source of the readings."""
+        """`listeners` are called after the gate. `worker` is the source of the readings."""
         self._caller = caller
         self._listeners = listeners
         self._clock = clock
@@ -69,8 +69,8 @@ class GatedCalls:
 
 
 class GatedCall:
-    """One call, and the first that listens to it. Whoever awaits it need not know of its gate, its
-    permit or the others that listen."""
+    """One call, which is also its own first listener. The code that awaits it need not know of
+    its gate, its permit or the other listeners."""
 
     def __init__(
         self,
@@ -92,7 +92,8 @@ class GatedCall:
     async def __call__(
         self, body: JsonObject, *, call_id: str, timeout_seconds: float
     ) -> CallResult:
-        """Call once, and say what the call told. Raises nothing for what a service can do."""
+        """Call once, and pass the result to all listeners. Raises nothing for what a service
+        can do."""
         result = await self._caller.complete(
             deployment=self._target.deployment,
             body=body,
@@ -110,7 +111,7 @@ class GatedCall:
         return result
 
     def ended(self, call: CallRecord) -> None:
-        """Tell the gate, and end the permit."""
+        """Pass the reading to the gate, and end the permit."""
         result = call.result
         self._read(result, call.ended_at)
         trouble = _trouble(result)
@@ -142,7 +143,7 @@ class GatedCall:
             self._observe(ReadingKind.LEVEL, result.utilization, at)
 
     def _used(self, result: CallResult) -> float | None:
-        """The work that it cost this deployment; None if nobody knows."""
+        """The work that it cost this deployment; None if that is not known."""
         if result.spilled_from is not None or isinstance(result, Throttled | Rejected):
             return 0.0
         if isinstance(result, Transient) and result.status not in _MAY_STILL_RUN:

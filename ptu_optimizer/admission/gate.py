@@ -1,4 +1,5 @@
-"""The gate: queued calls of one deployment pass here, as turn, breaker and admission allow.
+"""The gate: queued calls of one deployment pass here, as send permission, breaker and admission
+allow.
 
 Asyncio around the pure `Breaker` and `Controller` of `capacity/control`. A waiting call is woken
 when another call ends, something becomes known, the permission to send changes, or the time that
@@ -31,7 +32,8 @@ from .waiting_line import WaitingLine
 
 PACE_SECONDS = 10.0
 MOST_ADMITTED = 1_024
-"""How fast requests leave is told from those that passed in so long, of at most so many."""
+"""The pace at which requests leave is measured over PACE_SECONDS, of at most MOST_ADMITTED
+requests."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +86,7 @@ class Gate:
     def __init__(
         self, *, deployment: str, controller: Controller, clock: Clock, shared: bool = False
     ) -> None:
-        """`shared`: other processes may send as well, so a turn has to be given first."""
+        """`shared`: other processes may send as well, so this one needs the send lease first."""
         self.deployment = deployment
         self._controller = controller
         self._breaker = Breaker()
@@ -105,7 +107,8 @@ class Gate:
         self._why = "waiting for its turn"
         self._alarm: asyncio.TimerHandle | None = None
         self.on_wanted: Callable[[], None] | None = None
-        """Called when the first request of a hub waits here whose turn is not ours."""
+        """Called when the first request of a hub waits here and this process may not send for
+        it."""
 
     # --- requests ---------------------------------------------------------------------------------
 
@@ -163,7 +166,7 @@ class Gate:
         return list(self._waiting)
 
     def turn(self, hub: str, *, ours: bool, why: str, until: float = float("inf")) -> None:
-        """Whether this process may send what comes from `hub`, as agreed between processes."""
+        """Set whether this process may send what comes from `hub`, as agreed between processes."""
         self._permissions.set(hub, ours=ours, why=why, until=until)
         if ours:
             self._pump()
@@ -171,12 +174,12 @@ class Gate:
     # --- signals ----------------------------------------------------------------------------------
 
     def observe(self, signal: Signal) -> None:
-        """Take in what became known, and let pass whom it lets pass."""
+        """Take in a signal, and let the calls pass that may go now."""
         self._controller.observe(signal, now=self._clock.now())
         self._pump()
 
     def told(self, reading: Reading) -> None:
-        """A reading of our own calls, for other processes as well."""
+        """Take in a reading of our own calls, and keep it for the other processes."""
         self._own_reading = reading
         self.observe(reading)
 
@@ -202,7 +205,7 @@ class Gate:
         )
 
     def verdict(self, *, hub: str) -> Verdict:
-        """What a call of no size would be told now."""
+        """The verdict that a call of size zero would get now."""
         turn = self._permissions.of(hub)
         if not turn.ours:
             return Wait(turn.why, blocked=False, retry_at=None)

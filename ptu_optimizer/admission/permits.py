@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 PERMIT_SECONDS = 900.0
-"""A permit that has not ended by then has been lost: its call is over, whatever became of it."""
+"""A permit that has not ended by then is lost: its call is over in any case."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,7 +15,7 @@ class Ending:
     """What became of a call."""
 
     used: float | None = 0.0
-    """The work that it cost; 0 if it never ran, None if nobody knows."""
+    """The work that it cost; 0 if it never ran, None if that is not known."""
     refused: bool = False
     """The deployment answered 429."""
     answered: bool = False
@@ -27,26 +27,26 @@ NEVER_RAN = Ending()
 
 
 class Permit:
-    """The right to make one call. Ends exactly once, whatever became of the call."""
+    """The right to make one call. It ends exactly once, in every case."""
 
     __slots__ = ("_on_end", "at", "is_open", "work")
 
     def __init__(self, work: float, *, at: float, on_end: Callable[[Permit, Ending], None]) -> None:
-        """`on_end` hears once what became of it."""
+        """`on_end` is called once, with what became of the call."""
         self._on_end = on_end
         self.work = work
         self.at = at
         self.is_open = True
 
     def end(self, ending: Ending = NEVER_RAN) -> None:
-        """Say what became of the call; a second end is not heard."""
+        """Say what became of the call. A second end is ignored."""
         if self.is_open:
             self.is_open = False
             self._on_end(self, ending)
 
 
 class OpenPermits:
-    """Those that were given and have not ended, the oldest first."""
+    """Permits that were given and have not ended, the oldest first."""
 
     def __init__(self) -> None:
         self._given: deque[Permit] = deque()
@@ -60,7 +60,7 @@ class OpenPermits:
         self.count -= 1
 
     def lost(self, now: float) -> list[Permit]:
-        """Those that nobody will end, ended with this."""
+        """Lost permits, which are ended by this call."""
         lost: list[Permit] = []
         given = self._given
         while given and (not given[0].is_open or now - given[0].at > PERMIT_SECONDS):

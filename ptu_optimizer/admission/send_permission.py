@@ -1,4 +1,4 @@
-"""Whose turn it is to send what comes from each hub, as far as this process knows."""
+"""Whether this process may send what comes from each hub, as agreed with the other processes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class SendPermission:
     ours: bool = True
     why: str = ""
     since: float = 0.0
-    """Monotonic: when that last changed."""
+    """Monotonic: when `ours` last changed."""
     until: float = float("inf")
-    """Monotonic: when it ends by itself, if nobody says anything meanwhile."""
+    """Monotonic: when the permission ends if it is not renewed."""
 
 
 class SendPermissions:
-    """By hub. Where processes do not share, every turn is ours."""
+    """By hub. If the gate is not shared with other processes, every hub is ours."""
 
     def __init__(self, *, clock: Clock, shared: bool) -> None:
         self._clock = clock
@@ -28,7 +28,7 @@ class SendPermissions:
         self._permissions: dict[str, SendPermission] = {}
 
     def of(self, hub: str) -> SendPermission:
-        """As it is now: one that nobody renewed in time is over."""
+        """The permission now. One that was not renewed in time is over."""
         turn = self._permissions.get(hub)
         if turn is None:
             turn = SendPermission(
@@ -38,12 +38,12 @@ class SendPermissions:
             )
             self._permissions[hub] = turn
         elif turn.ours and self._clock.monotonic() >= turn.until:
-            # whoever agrees on turns is late itself: the store does not answer, say
+            # the lease keeper is late itself, for example because the store does not answer
             turn.ours, turn.since = False, turn.until
         return turn
 
     def set(self, hub: str, *, ours: bool, why: str, until: float) -> None:
-        """As agreed between processes."""
+        """Set what was agreed between processes."""
         self._permissions.setdefault(hub, SendPermission(ours=False))
         turn = self.of(hub)
         if turn.ours != ours:

@@ -1,4 +1,4 @@
-"""How long requests stand at a gate, and one timer that looks after all who stand there."""
+"""How long requests may wait at a gate, and one timer for all that wait there."""
 
 from __future__ import annotations
 
@@ -8,28 +8,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 LOOK_SECONDS = 1.0
-"""Who waits for a turn is looked at no more often: when it comes, patience is counted anew."""
+"""Minimum interval between two time-out checks of a request that waits for the send lease. When
+the lease comes, its time limits start again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WaitLimits:
-    """How long a request may stand at the gate."""
+    """How long a request may wait at the gate."""
 
     hold_seconds: float
-    """At a closed gate, counted from when it closed, we came, or our turn did."""
+    """While the gate is closed; from the last of: it closed, the request came, the lease came."""
     until: float
-    """At all, in monotonic seconds: the end of the invocation's budget."""
+    """In any case, in monotonic seconds: the end of the invocation's budget."""
     turn_seconds: float = math.inf
-    """While another process has the turn, counted from when we came."""
+    """While another process has the send lease, counted from when the request came."""
     route_seconds: float = math.inf
-    """At all, counted from when it came: then it asks another deployment, or expires."""
+    """In any case, counted from when the request came. Then it asks another deployment, or
+    expires."""
 
     def left(
         self, *, came: float, now: float, ours: bool, turn_since: float, blocked_since: float | None
     ) -> tuple[float, float]:
-        """Seconds of patience left, and in how many to look again. Times are monotonic.
+        """Seconds that the request may still wait, and in how many seconds to check again.
+        Times are monotonic.
 
-        `ours`: the turn is, since `turn_since`. `blocked_since`: None of an open gate.
+        `ours`: this process may send, since `turn_since`. `blocked_since` is None if the gate
+        is open.
         """
         ends = came + self.route_seconds - now
         if not ours:
@@ -40,7 +44,7 @@ class WaitLimits:
         if blocked_since is not None:
             left = min(left, max(came, blocked_since, turn_since) + self.hold_seconds - now)
             return left, left
-        # the gate may close before we look: not later than its hold could then be over
+        # the gate may close before the next check: so check no later than its hold could end
         return left, min(left, self.hold_seconds) if self.hold_seconds > 0 else left
 
     def route_is_over(self, *, came: float, now: float) -> bool:
@@ -49,10 +53,11 @@ class WaitLimits:
 
 
 class Watch:
-    """Looks when the first of many wants to be looked at: one timer, however many they are."""
+    """Checks when the first of many waiters is due: one timer, however many wait."""
 
     def __init__(self, look: Callable[[], float | None]) -> None:
-        """`look` does what is due, and says in how many seconds it is wanted again, if at all."""
+        """`look` does what is due, and returns in how many seconds the next check is due, if
+        one is."""
         self._look = look
         self._timer: asyncio.TimerHandle | None = None
 

@@ -1,8 +1,8 @@
-"""Who waits at a gate, and who is next: first come, first served, with two exceptions.
+"""Which calls wait at a gate, and which is next: first come, first served, with two exceptions.
 
-Who overtakes passes before all who do not. And requests with the same long prefix go together:
-cached tokens cost a provisioned deployment nothing (Microsoft, "Provisioned throughput sizing"),
-and a prefix is cached for minutes only.
+A call that overtakes passes before all that do not. And calls with the same long prefix go
+together: cached tokens cost a provisioned deployment nothing (Microsoft, "Provisioned
+throughput sizing"), and a prefix is cached for minutes only.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections import deque
 from typing import Generic, Protocol, TypeVar
 
 LONGEST_RUN = 32
-"""So many of one prefix may pass in a row while others wait: nobody is put off for ever."""
+"""At most so many calls of one prefix pass in a row while others wait, so that no call waits
+without end."""
 
 
 class Waiter(Protocol):
@@ -24,7 +25,7 @@ class Waiter(Protocol):
 
     @property
     def gone(self) -> bool:
-        """It has passed, or does not wait any more."""
+        """It has passed, or no longer waits."""
         ...
 
 
@@ -32,7 +33,7 @@ W = TypeVar("W", bound=Waiter)
 
 
 class WaitingLine(Generic[W]):
-    """The waiting requests of one hub. Who is gone is skipped, not searched for."""
+    """The waiting requests of one hub. A request that is gone is skipped when its place comes."""
 
     def __init__(self) -> None:
         self._ahead: deque[W] = deque()
@@ -46,12 +47,12 @@ class WaitingLine(Generic[W]):
         (self._ahead if overtakes else self._waiting).append(waiter)
         if not overtakes and waiter.prefix is not None:
             alike = self._by_prefix.setdefault(waiter.prefix, deque())
-            _head(alike)  # lets go who is gone
+            _head(alike)  # drops those that are gone
             alike.append(waiter)
             self._forget_prefixes()
 
     def first(self) -> W | None:
-        """Who is next; it stays until it is gone."""
+        """The next one; it stays in the line until it is gone."""
         ahead = _head(self._ahead)
         if ahead is not None:
             return ahead
@@ -63,16 +64,16 @@ class WaitingLine(Generic[W]):
 
     @property
     def overtaking(self) -> bool:
-        """Whether the first is one who overtakes."""
+        """Whether the first one overtakes."""
         return _head(self._ahead) is not None
 
     def passed(self, waiter: W) -> None:
-        """`waiter`, who was first, has passed."""
+        """`waiter`, which was first, has passed."""
         self._run = self._run + 1 if waiter.prefix == self._prefix else 1
         self._prefix = waiter.prefix
 
     def _forget_prefixes(self) -> None:
-        """Drop those of which nobody waits any more; cheap when called often."""
+        """Drop prefixes that no call waits with. Cheap when called often."""
         if len(self._by_prefix) > self._most_prefixes:
             self._by_prefix = {p: d for p, d in self._by_prefix.items() if _head(d) is not None}
             self._most_prefixes = max(LONGEST_RUN, 2 * len(self._by_prefix))

@@ -1,6 +1,6 @@
-"""Agreeing between processes whose turn it is: reads and writes leases, tells the gates.
+"""Reads and writes send leases, and sets the permissions of the gates.
 
-One per deployment and process. The decisions are `capacity.lease`'s.
+One per deployment and process. `send_lease` decides.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .send_lease import (
 _log = logger("leadership")
 
 CANDIDATE_INTERVAL_SECONDS = 7.0
-"""How often a process that waits for its turn says so."""
+"""How often a process that waits for the lease says so."""
 
 CANDIDATE_TTL_SECONDS = 30
 
@@ -46,7 +46,7 @@ class LeaseKeeper:
         self._announced_at: dict[str, float] = {}
 
     def take(self, record: JsonObject) -> None:
-        """A record of the deployment: leases and candidates are looked at."""
+        """Take in a record of the deployment, if it is a lease or a candidate."""
         try:
             if record["type"] == "lease":
                 self._take_lease(SendLease.from_record(record), record.get("_etag"))
@@ -60,7 +60,7 @@ class LeaseKeeper:
             _log.warning("a lease makes no sense", extra={"reason": repr(error)})
 
     async def step(self) -> None:
-        """Write what is due, and tell the gate. Raises DependencyUnavailable."""
+        """Write what is due, and set the gate's permissions. Raises DependencyUnavailable."""
         try:
             for hub in self._gate.hubs:
                 await self._step(hub)
@@ -68,7 +68,7 @@ class LeaseKeeper:
             self.tell()
 
     def tell(self) -> None:
-        """Tell the gate whose turn it is, for each hub."""
+        """Set the gate's permission for each hub."""
         monotonic, now = self._clock.monotonic(), self._clock.now()
         yields = self._must_yield(monotonic)
         for hub in self._gate.hubs:
@@ -82,7 +82,7 @@ class LeaseKeeper:
             self._gate.turn(hub, ours=ours, why=why, until=until)
 
     async def release(self) -> None:
-        """Nothing is left to do here: give the leases up. Raises DependencyUnavailable."""
+        """Give the leases up, when nothing is left to do here. Raises DependencyUnavailable."""
         for hub, seen in list(self._seen.items()):
             lease = seen.lease
             if lease is not None and lease.holder == self._worker and not lease.successor:
@@ -90,7 +90,7 @@ class LeaseKeeper:
 
     @property
     def leads(self) -> bool:
-        """Whether this process has a turn, or has been named for the next."""
+        """Whether this process holds a lease, or has been named as a successor."""
         return any(
             seen.lease is not None and self._worker in (seen.lease.holder, seen.lease.successor)
             for seen in self._seen.values()
@@ -98,8 +98,8 @@ class LeaseKeeper:
 
     @property
     def speaks(self) -> bool:
-        """Whether this process knows best what there is to know: it sends the bulk, or sends while
-        nobody else sends that."""
+        """Whether this process should publish what was learned: it holds the lease of hub
+        `requests`, or it holds some lease and no process holds that one."""
         bulk = self._seen.get(REQUESTS)
         if bulk is not None and bulk.lease is not None and bulk.lease.holder:
             fresh = self._clock.monotonic() - bulk.changed_at < LEASE_SECONDS
@@ -111,7 +111,8 @@ class LeaseKeeper:
         )
 
     def soonest(self) -> float | None:
-        """Wall time of the next announced handover that concerns us, to be on time for it."""
+        """Wall time of the next announced handover that concerns this process, so that it is on
+        time."""
         now = self._clock.now()
         times = [
             seen.lease.handover_at
@@ -130,7 +131,7 @@ class LeaseKeeper:
         if known is not None and known.lease is not None:
             outlived = self._clock.monotonic() - known.changed_at > RECORD_TTL_SECONDS
             if known.lease == lease or (known.lease.serial > lease.serial and not outlived):
-                return  # known, or a read that is older than our own write
+                return  # known already, or read before our own write
         self._seen[lease.hub] = Seen(
             lease=lease,
             etag=etag,
@@ -163,7 +164,8 @@ class LeaseKeeper:
         started = self._clock.monotonic()
         known = self._seen.get(hub)
         if known is not None:
-            # another may begin as soon as the store has this, whether we hear of it or not
+            # another process may begin as soon as the store has this, even if its answer is
+            # lost
             new = replace(known, lease=lease)
             until = may_send_until(new, self._worker, monotonic=started, now=self._clock.now())
             self._seen[hub] = known = replace(known, ours_until=min(known.ours_until, until))
@@ -178,10 +180,10 @@ class LeaseKeeper:
                 ours_until=started + LEASE_SECONDS - SAFETY_SECONDS if ours else float("-inf"),
             )
         elif known is not None and started - known.changed_at > RECORD_TTL_SECONDS:
-            del self._seen[hub]  # it is gone: whoever is first makes a new one
+            del self._seen[hub]  # the record is gone: the first to write makes a new one
 
     async def _stand(self, hub: str, waiting: int, now: float) -> None:
-        """Say that we wait for the turn, if we do."""
+        """Write a candidate record, if this process waits for the lease."""
         seen = self._seen.get(hub)
         holds = seen is not None and seen.lease is not None and seen.lease.holder == self._worker
         if waiting == 0 or holds:

@@ -1,12 +1,12 @@
-"""Whose turn it is to send to a deployment: a lease between processes. Pure.
+"""Which process may send to a deployment: a lease between processes. Pure.
 
-One sender at a time is nearly ideal; many that do not know of each other are not: docs/capacity.md.
-The lease is about smoothness, never about safety: two holders do little harm, none for some seconds
-costs a little idle time.
+One sender at a time is nearly ideal; many that do not know of each other are not
+(docs/capacity.md). The lease makes sending smooth. Safety does not depend on it: two holders do
+little harm, and some seconds without a holder cost a little idle time.
 
 No clocks are compared: a lease is free when its record has not changed for LEASE_SECONDS by the
-clock of whoever looks. A planned handover names the successor and a moment shortly ahead, so that
-one stops when the other starts.
+reader's own clock. A planned handover names the successor and a moment shortly ahead, so that
+one process stops when the other starts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 LEASE_SECONDS = 10.0
 RENEW_SECONDS = 3.0
-"""Three renewals may fail before the lease is another's."""
+"""Three renewals may fail before another process takes the lease."""
 
 SAFETY_SECONDS = 1.5
 """The holder stops this much before others may start: a write may be read a second late."""
@@ -25,18 +25,20 @@ SAFETY_SECONDS = 1.5
 ROUND_SECONDS = 6_400.0
 SHORTEST_TURN_SECONDS = 60.0
 LONGEST_TURN_SECONDS = 180.0
-"""How long a holder sends while others wait: every partition is read on, in turns, and all have had
-theirs within a round. Each handover costs a little, and of a minute it cuts in two nothing is
-learned."""
+"""How long a holder keeps the lease while others wait. Every process gets it within a round, so
+that every partition is read. Each handover costs a little, and nothing is learned from a minute
+that it divides."""
 
 NOTICE_SECONDS = 4.0
-"""How far ahead a handover is announced: the successor reads every two seconds, a second late."""
+"""How far ahead a handover is announced. The successor reads every two seconds, with a delay of
+up to a second."""
 
 DRY_SECONDS = 4.5
-"""A holder that will have nothing to send in so long hands over in time for others to go on."""
+"""A holder that will run out of requests within this time hands over early, so that others can
+continue at once."""
 
 CANDIDATE_SECONDS = 20.0
-"""How long a candidate's word counts that it has work."""
+"""How long a candidate's record counts as a sign that it has work."""
 
 RECORD_TTL_SECONDS = 120
 
@@ -92,7 +94,7 @@ class SendLease:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Candidate:
-    """A process that has work of a hub and not the turn. `since` orders them."""
+    """A process that has requests of a hub and not the lease. `since` orders them."""
 
     worker: str
     since: float
@@ -128,7 +130,7 @@ LeaseStep = Keep | Write
 
 
 def may_send_until(seen: Seen, me: str, *, monotonic: float, now: float) -> float:
-    """Until when this process may send, by its monotonic clock; what is over may be far over."""
+    """Until when this process may send, by its monotonic clock. The time may lie in the past."""
     lease = seen.lease
     if lease is None or lease.holder != me:
         return float("-inf")
@@ -149,7 +151,7 @@ def next_lease_step(
     monotonic: float,
     now: float,
 ) -> LeaseStep:
-    """What this process should write; `waiting` requests stand at its gate, and at its present pace
+    """What this process should write. `waiting` requests wait at its gate; at its present pace
     the last of them leaves in `dry_in` seconds."""
     lease = seen.lease
     age = monotonic - seen.changed_at
@@ -167,7 +169,7 @@ def next_lease_step(
     if waiting == 0:
         return Keep()
     named = lease is not None and lease.successor == me and now >= lease.handover_at
-    # given back to ourselves: it lapsed, or a write of ours landed of which we were not told
+    # still ours: it lapsed, or a write of ours landed whose answer was lost
     still = lease is not None and lease.holder == me and lease.successor in ("", me)
     if lease is None or not lease.holder or named or still or age > LEASE_SECONDS:
         return Write(
@@ -195,7 +197,8 @@ def _as_holder(
     renewed: float,
 ) -> LeaseStep:
     if lease.successor not in ("", me):
-        # announced: nothing more to say, unless the successor did not come
+        # the handover is announced: there is nothing to write, unless the successor does not
+        # come
         return Keep()
     others = [
         one

@@ -1,9 +1,9 @@
-"""A belief from records alone, for when no process holds one: what became known is played to a
-controller that has seen nothing yet. Pure.
+"""A belief from records alone, for when no process dispatches: the signals are replayed to a
+fresh controller. Pure.
 
-Each signal is shown at the time that it speaks of, in whatever order the records were read. Usage
-is shown when it was written: how late it comes says up to when it is complete. What was learned and
-fired alerts have no such time, and come first.
+Each signal is replayed at the time that it describes, in whatever order the records were read.
+Usage is replayed at the time when it was written, because its delay says up to when it is
+complete. What was learned, and fired alerts, have no such time and come first.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from ptu_optimizer.capacity.signals.usage import WINDOW_SECONDS, UsageWindows
 from ptu_optimizer.coordination.records import Recorded
 
 HEAD_START_SECONDS = 10.0
-"""By how much the controller's clock starts before the first signal: what it sees in the moment in
-which its clock starts, it can hold against nothing."""
+"""By how much the controller's clock starts before the first signal. A signal at the very start
+could not be compared with anything."""
 
 
 def replay(controller: Controller, records: Iterable[Recorded], *, now: float) -> None:
-    """Play `records` to a fresh controller, up to `now`."""
+    """Replay `records` to a fresh controller, up to `now`."""
     timeless: list[Signal] = []
     timed: list[tuple[float, Signal]] = []
     for record in records:

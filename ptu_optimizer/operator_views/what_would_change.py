@@ -1,6 +1,7 @@
 """What would change a verdict or a belief, in words for an operator. Pure.
 
-Derived from what they rest on, so that it names the signal, the time or the setting to look at.
+Derived from the basis of the belief, so that it names the signal, the time or the setting to
+look at.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ptu_optimizer.coordination.send_lease import SendLease
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Terms:
-    """The settings that a verdict is made by."""
+    """The settings that a verdict depends on."""
 
     lower: float
     """LOWER_LIMIT of normal priority, 1.0 is 100 %."""
@@ -41,7 +42,7 @@ def what_would_change(
     now: float,
     time: Callable[[float], str],
 ) -> list[str]:
-    """`verdicts`: those that are shown. `time` writes epoch seconds down."""
+    """`verdicts` are those that are shown. `time` formats epoch seconds."""
     sentences = [
         *_requests(report),
         *(
@@ -111,7 +112,8 @@ def _limits(belief: Belief, terms: Terms) -> Iterator[str]:
 
 
 def _signals(belief: Belief, terms: Terms, *, now: float) -> Iterator[str]:
-    """By what a better belief could be had, best first, down to what it rests on."""
+    """The signals that would give a better belief, best first, down to the one that it rests
+    on."""
     header, events, minute = (
         _last(belief, kind, now=now) for kind in (ReadingKind.LEVEL.value, "usage", "minute")
     )

@@ -1,14 +1,14 @@
 """How deep the bucket is, where the metric is a level. Pure.
 
-The depth is not documented and nothing depends on it. Knowing that it is deep only lets a belief
-that is minutes old be bolder. Learned as the factor between the level that was played for a minute,
-in seconds of drain, and the level that the metric then told of it.
+The depth is not documented, and no rule needs it. A bucket that is known to be deep only allows a
+higher level when the belief is minutes old. The depth is learned as the ratio of two levels of a
+minute: the replayed one, in seconds of drain, and the one that the metric reports.
 """
 
 from __future__ import annotations
 
 FORGET = 0.93
-"""A minute: about a quarter of an hour is remembered."""
+"""For each minute: about a quarter of an hour is remembered."""
 
 LEAST_WEIGHT = 0.004
 """Sum of squared levels: three minutes of 4 %. Below it the quotient is mostly noise."""
@@ -20,7 +20,7 @@ class BucketDepth:
         self._square = 0.0
 
     def observe(self, *, seconds: float, level: float) -> None:
-        """One minute: the mean level that was played, and the one that the metric told."""
+        """One minute: its mean replayed level, and the level that the metric reports."""
         self._product = FORGET * self._product + seconds * level
         self._square = FORGET * self._square + level * level
 
@@ -30,7 +30,7 @@ class BucketDepth:
         return (self._product, self._square)
 
     def go_on_from(self, evidence: tuple[float, ...]) -> None:
-        """What another process has learned."""
+        """Take over what another process has learned."""
         if len(evidence) == 2:
             self._product, self._square = evidence
 

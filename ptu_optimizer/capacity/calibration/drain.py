@@ -1,7 +1,7 @@
-"""What the deployment really drains, over what the settings say: learned from surprises. Pure.
+"""The true drain of the deployment over the drain of the settings, learned from errors. Pure.
 
-PTUs and the sizing table may be wrong, and a deployment may be resized. A drain that is believed
-too high fills the bucket unseen, one that is believed too low leaves it idle.
+PTUs and the sizing table may be wrong, and a deployment may be resized. If the drain is believed
+too high, the bucket fills unseen; if it is believed too low, capacity stays idle.
 """
 
 from __future__ import annotations
@@ -11,37 +11,41 @@ from collections import deque
 from ptu_optimizer.capacity.signals.minute import MINUTE_SECONDS
 
 DRAIN_RANGE = (0.3, 2.0)
-"""A third to twice of what the settings say; beyond that they are about something else."""
+"""From a third to twice the drain of the settings. Beyond that, the settings must be about
+something else."""
 
 LOADS_KEPT = 5
-"""Minutes of which work and load are compared: calls that cross a boundary average out."""
+"""How many minutes of work and load are compared, so that calls that cross a minute's end average
+out."""
 
 ALWAYS_BUSY = 0.995
-"""A load that tells nothing but that something was always there to be drained."""
+"""From this load on, a minute shows only that the bucket was never empty."""
 
 BUSY_CORRECTION_SECONDS = 0.3
 BUSY_STEP = 0.01
-"""After such a minute: the level is a little higher than played, the drain a little lower."""
+"""After such a minute the level is set a little higher than replayed, and the drain a little
+lower."""
 
 LOAD_RATE = 0.5
-"""How much of what the last minutes tell of the drain is believed."""
+"""How far the drain moves toward what the last minutes show."""
 
 LEAST_ERROR_SECONDS = 0.3
-"""A lowest level that far above the played one is no accident of windows and rounding."""
+"""If the lowest level is further above the replayed one, it is not an effect of windows and
+rounding."""
 
 LEVEL_RATE = 0.5
-"""How much of such an error is put down to the drain of its minute."""
+"""The part of such an error that is attributed to the drain of its minute."""
 
 FIRST_STRIDE = 0.004
 LONGEST_STRIDE = 0.03
-"""A minute that touched the ground tells that the drain is not lower than believed, but not by how
-much it is higher: it is raised by strides that double while this goes on."""
+"""If the level reached zero within a minute, the drain is at least what we assume, but we cannot
+tell how much higher. It is raised in steps that double as long as this repeats."""
 
 REFUSAL_RATE = 0.3
 LEAST_REFUSAL_ERROR_SECONDS = 1.0
 REFUSAL_SPAN_SECONDS = (20.0, 600.0)
-"""A 429 where the level was believed lower: what is missing has gathered since the bucket was last
-known to be full, within these bounds."""
+"""After a 429 at a level that was believed lower: the error built up since the bucket was last
+known to be full. That time is taken within these bounds."""
 
 
 class Drain:
@@ -57,10 +61,10 @@ class Drain:
         self.share = min(high, max(low, share))
 
     def learn_from_load(self, load: float, *, drained: float) -> float:
-        """A minute's load, and what was drained in it as played, over what the settings say that a
-        minute drains: so much took that share of the minute.
+        """Learn from a minute's load. `drained` is what the replay drained in it, over what a
+        minute drains by the settings; draining that took the share `load` of the minute.
 
-        Returns by how much the level is higher than played, in seconds of drain.
+        Returns by how much the level is higher than replayed, in seconds of drain.
         """
         self._loads.append((drained, load))
         if load > ALWAYS_BUSY:
@@ -73,8 +77,8 @@ class Drain:
         return 0.0
 
     def learn_from_level(self, seen_lowest: float, *, played_lowest: float) -> float:
-        """A minute's lowest level as told and as played, both in seconds of drain: bursts and their
-        end do not move it. Returns as `learn_from_load` does."""
+        """Learn from a minute's lowest level, as reported and as replayed, in seconds of drain.
+        Bursts do not move it. Returns the same as `learn_from_load`."""
         error = seen_lowest - played_lowest
         if error > LEAST_ERROR_SECONDS:
             self.set(self.share - LEVEL_RATE * error / MINUTE_SECONDS)
@@ -88,8 +92,8 @@ class Drain:
         return -played_lowest
 
     def learn_from_refusal(self, missing: float, *, seconds: float) -> None:
-        """Played with all that is known by now, a full bucket was `missing` seconds of drain short;
-        it was last known to be full `seconds` before."""
+        """Learn from a refusal. The replayed level was `missing` seconds of drain below full, and
+        the bucket was last known to be full `seconds` before."""
         if missing > LEAST_REFUSAL_ERROR_SECONDS:
             shortest, longest = REFUSAL_SPAN_SECONDS
             span = max(shortest, min(longest, seconds))

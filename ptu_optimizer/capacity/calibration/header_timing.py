@@ -1,7 +1,7 @@
-"""Does the utilization header tell of the moment its call was admitted, or of the moment it ended?
+"""Does the utilization header describe the moment when its call was admitted, or when it ended?
 
-Not documented. A level that is believed for now but was taken seconds ago makes the control swing,
-so it is learned from what was seen: readings taken at the same moment are alike. Pure.
+It is not documented. If a level of seconds ago is taken for the present one, control oscillates.
+So it is learned: readings of the same moment are alike. Pure.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from collections import deque
 
 NEAR_SECONDS = 0.3
 FAR_SECONDS = 1.0
-"""Two calls speak for one side if they are near on that side and far apart on the other."""
+"""Two calls count for admission if they started within NEAR_SECONDS and ended FAR_SECONDS apart,
+and for the end in the opposite case."""
 
 LEAST_PAIRS = 12.0
-"""Below so many pairs (with forgetting) on each side nothing is concluded."""
+"""Nothing is concluded from fewer pairs (with forgetting) on either side."""
 
 MEMORY_PAIRS = 100.0
-"""About so many pairs are remembered: a service may be changed while we run."""
+"""About so many pairs are remembered, because the service may change while the app runs."""
 
 CLEARLY = 0.5
 """The mean square difference of one side must be below this share of the other's."""
@@ -25,7 +26,7 @@ KEEP_READINGS = 32
 
 
 class HeaderTiming:
-    """Starts with the end of the call, which costs least if it is wrong for short calls."""
+    """Assumes the end of the call at first: for short calls that costs least if it is wrong."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, float, float]] = deque(maxlen=KEEP_READINGS)

@@ -1,8 +1,8 @@
-"""What calls cost, by the minute in which they ended: to hold against the metric. Pure.
+"""What calls cost, by the minute in which they ended, to be compared with the metric. Pure.
 
-The metric tells of a minute one to three minutes later, ours and everybody's calls together. What
-we know of our own by then is subtracted from it. Costs are in seconds of drain (work / R); a minute
-is named by its number (`metric.minute_number`).
+The metric reports a minute one to three minutes later, for the calls of all callers together. The
+cost of our own calls is subtracted from it. Costs are in seconds of drain (work / R); a minute is
+named by its number (`minute_number`).
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from ptu_optimizer.capacity.signals.minute import MINUTE_SECONDS, minute_number
 from ptu_optimizer.capacity.signals.usage import UsageWindows
 
 COST_MINUTES_KEPT = 8
-"""The metric tells of a minute after five at the latest."""
+"""The metric reports a minute within five minutes at the latest."""
 
 MOST_WINDOWS = 4_096
-"""What single records have said is cleared of old minutes when there is more of it."""
+"""Above this many windows, what single records reported of old minutes is dropped."""
 
 
 class MinuteCosts:
     def __init__(self) -> None:
         self._own: dict[int, float] = {}
         self._taken_over: dict[int, float] = {}
-        """What another process knew of all of ours: the same calls, counted there."""
+        """What another process had counted of the calls of all processes, ours included."""
         self._told: dict[int, float] = {}
         self._refused: dict[int, float] = {}
         self._refused_taken_over: dict[int, float] = {}
         self._counted: dict[tuple[str, float], tuple[int, float, int]] = {}
-        """What each record said of a window: one that comes again replaces what it said."""
+        """What each record reported of a window. A record that comes again replaces that."""
 
     def ended(self, at: float, cost: float) -> None:
         """A call of this process ended."""
@@ -57,7 +57,7 @@ class MinuteCosts:
         return self._own_cost(number) / MINUTE_SECONDS
 
     def told_share(self, number: int) -> float:
-        """The part that interactive calls used, as far as usage events told."""
+        """The part that interactive calls used, as far as usage events report it."""
         return self._told.get(number, 0.0) / MINUTE_SECONDS
 
     def own_refused(self, number: int) -> int:
@@ -83,12 +83,12 @@ class MinuteCosts:
     def take_over(
         self, minutes: Iterable[tuple[int, float]], *, refused: Iterable[tuple[int, float]] = ()
     ) -> None:
-        """What another process knew of our calls."""
+        """Take over what another process knew of our calls."""
         self._taken_over = dict(minutes)
         self._refused_taken_over = dict(refused)
 
     def _own_cost(self, number: int) -> float:
-        """Where both know something of a minute, the more complete."""
+        """If both know a minute, the larger cost is the more complete one."""
         return max(self._own.get(number, 0.0), self._taken_over.get(number, 0.0))
 
 

@@ -1,4 +1,4 @@
-"""What holds us back beside the level: fired alerts, and harm that the metric counts. Pure."""
+"""What slows us down beside the level: fired alerts, and harm that the metric counts. Pure."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from ptu_optimizer.capacity.signals.reading import Reading
 from ptu_optimizer.capacity.signals.usage import UsageWindows
 
 HARM_SHARE = 0.002
-"""Interactive calls refused in a minute, of all of its calls, from which we step back. Without us
-none would be refused: a minute of many refusals is not the time to fill anything."""
+"""If a larger share of a minute's calls are interactive calls that were refused, the rate is
+lowered. Even if they are not our fault: in such a minute there is nothing to fill."""
 
 STEP_BACK = 0.6
 STEP_FORTH = 0.15
 LEAST_FACTOR = 0.1
-"""A minute with harm takes two fifths off the rate, a quiet one gives 15 % of the whole back: three
-quiet ones mend a harmful one. A tenth of the rate is enough to see that it has become quiet."""
+"""A minute with refused interactive calls multiplies the rate by 0.6; each minute without adds
+0.15, so three make up for one. The floor of 0.1 keeps enough traffic to notice recovery."""
 
 AFTER_REFUSAL = 0.5
-"""A refusal of our own is seen at once, and tells of the same as a minute's would."""
+"""The factor after a refusal of our own call. It is known at once, and means the same as a
+refusal in a minute of the metric."""
 
 JUDGED_MINUTES_KEPT = 16
-"""The metric is read ten minutes back, again and again."""
+"""The metric is read ten minutes back each time."""
 
 
 class Brakes:
@@ -39,9 +40,9 @@ class Brakes:
     ) -> Reading | None:
         """An alert that stops us, or None.
 
-        An alert on the utilization is a reading of its metric at its time. Something newer and
-        better outlives it. Where the load may be our own, it stops us only if the others' load is
-        above the lower limit.
+        An alert on the utilization is a reading of its metric at its time. It no longer counts
+        when something newer and better is known. If the load may be our own, it stops us only
+        while the interactive load is above the lower limit.
         """
         if not self._alerts:
             return None
@@ -59,26 +60,28 @@ class Brakes:
 
 
 class HarmBrake:
-    """When others were refused last, and a factor on the rate by minutes: refusals, others' or
-    ours, lower it, and quiet mends it."""
+    """When interactive calls were refused last, and a factor on the rate by minutes. Refusals
+    lower the factor, interactive ones and our own; minutes without refusals raise it."""
 
     def __init__(self) -> None:
         self.factor = 1.0
         self.others_refused_at = 0.0
         """Epoch seconds, by usage events or the metric; 0 if never."""
         self._judged: dict[int, bool] = {}
-        """By minute, whether it had harm: one that comes again, mended, counts once."""
+        """By minute, whether it had harm. A minute that comes again with other values counts
+        once."""
 
     def refused(self) -> None:
         """One of our own calls was refused."""
         self.factor = min(self.factor, AFTER_REFUSAL)
 
     def others_refused(self, *, at: float) -> None:
-        """Others were refused at `at`; told again, it is the same harm."""
+        """Interactive calls were refused at `at`. A second report of it is the same harm."""
         self.others_refused_at = max(self.others_refused_at, at)
 
     def usage(self, usage: UsageWindows, *, now: float) -> None:
-        """Windows of interactive calls; those of a clock that is ahead are of now."""
+        """Windows of interactive calls. A time in the future, from a clock that is ahead,
+        counts as now."""
         if not usage.ours:
             refused = max((w.start for w in usage.windows if w.refused), default=0.0)
             self.others_refused(at=min(now, refused))
@@ -99,7 +102,8 @@ class HarmBrake:
 
 
 def _is_harmful(minute: Minute, *, ours: int) -> bool:
-    """Where nobody counts refusals there is none to see: else one 429 would brake for ever."""
+    """Without a count of refusals there is no harm to see; otherwise one 429 would brake
+    without end."""
     if minute.refused is None:
         return False
     harm = max(0, minute.refused - ours)

@@ -3,9 +3,9 @@
 Closed, it lets every call pass. Open, it refuses them. Half-open, after a pause, it lets one call
 pass as a probe: an answer closes it, a failure opens it again for longer.
 
-A failed attempt counts against its request, so an outage that is met at full speed would use up the
-attempts of a whole backlog within seconds. Once enough calls have failed since the last answer, one
-call at a time goes out, at growing intervals, until one is answered.
+A failed attempt counts against its request, so at full speed an outage would use up the
+attempts of a whole backlog within seconds. Once enough calls have failed since the last answer,
+one call at a time goes out, at growing intervals, until one is answered.
 
 How many are enough depends on what is still under way. A call under way may yet be answered, and
 calls that fail often end sooner than those that succeed: of a crowd that starts together, the

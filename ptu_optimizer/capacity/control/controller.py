@@ -1,6 +1,7 @@
 """Admission: may a call be sent now? Its result is a verdict. Pure; `now` is an argument.
 
-`Controller` is the seam: what is behind it can be replaced without its caller's notice.
+`Controller` is the seam: its callers know this protocol only, so an implementation can be
+replaced.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Controller(Protocol):
         ...
 
     def observe(self, signal: Signal, *, now: float) -> None:
-        """Take in what became known; what says nothing to this controller is passed over."""
+        """Take in a signal. A controller ignores signals that it does not use."""
         ...
 
     def tick(self, *, now: float) -> None:
@@ -40,5 +41,5 @@ class Controller(Protocol):
     def belief(self, *, now: float) -> Belief: ...
 
     def learned(self, *, now: float) -> Learned | None:
-        """What a successor in another process should know; None if there is nothing."""
+        """What the next sending process should know; None if there is nothing."""
         ...

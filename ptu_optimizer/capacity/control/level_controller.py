@@ -1,8 +1,9 @@
-"""Fills what the others leave of one deployment, and harms them as little as can be. Pure.
+"""Fills the idle part of one deployment, with the least harm to interactive calls. Pure.
 
-A bucket that is never empty drains at full rate, so the level is kept low and never empty. How
-full it is, the observer says; when the next call may go, pacing says; this joins them with what
-must hold whatever they say: the operator's limits, 429s, alerts, probes when nothing is known.
+A bucket that is never empty drains at full rate, so the level is kept low but above empty. The
+observer says how full the bucket is, and pacing says when the next call may go. This module
+adds the rules that always hold: the operator's limits, 429s, alerts, and probes when nothing is
+known.
 """
 
 from __future__ import annotations
@@ -25,22 +26,23 @@ from .signal_log import SignalLog
 from .verdict import Admit, Verdict, Wait
 
 AFTER_REFUSAL_SECONDS = 2.0
-"""After the time that a 429 names, so that interactive calls come first."""
+"""Extra pause after the time that a 429 names, so that interactive calls come first."""
 
 PROBE_SECONDS = 2.0
-"""With nothing under way and nothing heard for so long, one call is a probe."""
+"""After this long without a call under way and without a signal, one call is sent as a probe."""
 
 HEADER_PROBE_SECONDS = 10.0
 HEADER_LOST_SECONDS = 60.0
-"""Headers end when we do not call. Where nothing but the metric is left for that reason, one call
-after so long is a probe; not where our last calls had no header for so long."""
+"""Without our calls there are no headers. If only the metric is left for that reason, one call
+is sent as a probe after HEADER_PROBE_SECONDS. No such probe is sent if our calls have carried
+no header for HEADER_LOST_SECONDS."""
 
 PROBE_BELOW_SECONDS = 5.0
-"""A level that is believed higher than this is waited for, not probed."""
+"""At a level above this we wait until it falls, and send no probe."""
 
 LONGEST_LOOK_SECONDS = 0.25
 BLIND_LOOK_SECONDS = 1.0
-"""How soon to ask again: by the level, and with nothing to go by."""
+"""How soon to ask again at the latest: when the level is known, and when nothing is known."""
 
 LEARNING_RATE = 0.05
 
@@ -76,10 +78,10 @@ class LevelController:
         self._used_share = 0.8
         self._blocked_until = 0.0
         self._sent_at = -math.inf
-        """As far as its answer may still tell something."""
+        """Our newest call whose answer may still bring a signal."""
         self._called_at = -math.inf
         self._answered_at = -math.inf
-        """Our newest call that was answered, and could have told a header."""
+        """When our newest call was answered: its answer could have carried a header."""
 
     # --- the decision ---------------------------------------------------------------------------
 
@@ -169,8 +171,9 @@ class LevelController:
         return Wait(why, blocked=False, retry_at=now + min(max(wait, 0.02), BLIND_LOOK_SECONDS))
 
     def _header_is_a_call_away(self, now: float, priority: str) -> bool:
-        """Whether the level is not told only because nothing was sent: the limits below are for the
-        others' load, and would keep it so for as long as that is high."""
+        """Whether the level is unknown only because nothing was sent. The limits of
+        `_by_minutes` compare the interactive load, so without a probe the level would stay
+        unknown while that load is high."""
         return (
             self._in_flight == 0
             and now - self._called_at > HEADER_PROBE_SECONDS
@@ -203,7 +206,7 @@ class LevelController:
         return None
 
     def _known_until(self, basis: Basis) -> float:
-        """Up to when something better than an alert is known."""
+        """The time up to which something better than an alert is known."""
         observer = self._observer
         match basis:
             case Basis.HEADER:
@@ -237,7 +240,8 @@ class LevelController:
         if cost > 0.0:
             self._observer.costs.ended(now, cost)
         if cost == 0.0:
-            # it never ran, was refused, or failed: it has told nothing, so another may probe
+            # it never ran, was refused, or failed: it brought no signal, so another call may be
+            # a probe
             self._sent_at = -math.inf
         if used and amount > 0.0:
             self._used_share += LEARNING_RATE * (min(1.0, cost / amount) - self._used_share)
@@ -277,7 +281,7 @@ class LevelController:
             self._harm.refused()
 
     def _succeed(self, learned: Learned, now: float) -> None:
-        """Go on from what the process knew that sent before us."""
+        """Continue with what the process knew that sent before us."""
         if learned.source == self._source or (learned.learned_of or self._of) != self._of:
             return
         self._used_share = min(1.0, learned.used_share)

@@ -1,4 +1,5 @@
-"""When the next call may go: by the level where it is known, by rate where it is minutes old. Pure.
+"""When the next call may go: by level if the level is known, by rate if it is minutes old.
+Pure.
 
 Amounts are seconds of drain; docs/capacity.md derives the rules and has the figures behind the
 constants.
@@ -10,55 +11,56 @@ import math
 from dataclasses import dataclass
 
 TARGET_SECONDS = 0.7
-"""The level that is aimed at by headers: never empty, and nobody's cushion."""
+"""The target level when headers show it: high enough to never be empty, low enough to leave
+room for a burst."""
 
 OLD_TARGET_SECONDS = 0.4
-"""The same where headers tell of the moment of admission, seconds ago."""
+"""The target level when headers describe the moment of admission, which is seconds ago."""
 
 EVENTS_TARGET = (0.15, 1.12)
 EVENTS_CALM = 1.2
 EVENTS_BURSTS = 2.3
-"""By usage events, seconds old: the burstier the others, the lower, for a burst of this moment is
-not seen yet."""
+"""The target level by usage events, which are seconds old, within EVENTS_TARGET. The more the
+interactive load varies, the lower it is, because a burst of this moment is not seen yet."""
 
 REFUND_SHARE = 0.35
-"""How much of what our calls under way will give back is allowed on top of the target."""
+"""The part of the expected refunds of our calls under way that is allowed on top of the target."""
 
 CAUTION = 0.25
 CAUTION_IN_REFUNDS = 0.45
 CAUTION_HALVES_SECONDS = 600.0
-"""How much less both are just after others were refused, and in how long that wears off by half:
-bursts that the bucket could not hold come again."""
+"""By how much the target and the refunds are lowered just after interactive calls were refused,
+and in which time that halves. A burst that the bucket could not hold is likely to come again."""
 
 HIGHEST_TARGET_SECONDS = 4.0
-"""With all of that: a level of 40 % in a bucket of ten seconds."""
+"""The highest target with all of that: 40 % of a bucket of ten seconds."""
 
 MINUTES_MARGIN = 0.055
 MINUTES_SECONDS = 135.0
-"""By minutes of the metric: a margin on the rate, and in how many seconds an error of the level is
-to be gone."""
+"""By minutes of the metric: a margin on the rate, and the time in which an error of the level
+is to be corrected."""
 
 LEAST_DEPTH_USED = 4.0
 MOST_DEPTH_USED = 15.0
 DEPTH_SHARE = 0.25
-"""How high the level may be believed minutes later: a quarter of the depth where that was learned,
-within these seconds; the least where it was not."""
+"""How high the level may be when it is minutes old: a quarter of the depth, between these two
+bounds. If the depth is not known, it is the lower bound."""
 
 TARGET_SHARE = 0.4
 LOWEST_TARGET = -10.0
 MOST_CREDIT_SECONDS = 0.2
-"""Nothing is saved up: calls that wait for a large one would leave together."""
+"""Almost no credit is saved up, or the calls that wait behind a large one would leave together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Uncertainty:
-    """How well the level is known, and how often it surprised others."""
+    """How well the level is known, and how recently interactive calls were refused."""
 
     by_events: bool
     at_admission: bool
     burst_deviation: float
     refused_ago: float = math.inf
-    """Seconds since others were refused, as usage events or the metric tell."""
+    """Seconds since interactive calls were refused, by usage events or the metric."""
 
 
 def target(known: Uncertainty) -> float:
@@ -70,7 +72,7 @@ def target(known: Uncertainty) -> float:
 
 
 def ceiling(known: Uncertainty, *, refunds: float) -> float:
-    """How high the level may be, with what our calls under way will probably give back."""
+    """How high the level may be, given the expected refunds of our calls under way."""
     recent: float = 0.5 ** (known.refused_ago / CAUTION_HALVES_SECONDS)
     aim = target(known) * (1.0 - CAUTION * recent)
     share = REFUND_SHARE * (1.0 - CAUTION_IN_REFUNDS * recent)
@@ -86,10 +88,10 @@ def rate_by_minutes(
     age_seconds: float,
     depth_seconds: float | None,
 ) -> float:
-    """Work per second over R, where the newest knowledge is minutes old.
+    """Work per second over R, when the newest signal is minutes old.
 
-    `deviation` is that of the others' minutes; over the time that has passed since, it has made
-    an error of the level that grows with the root of that time.
+    `deviation` is that of the interactive load by minutes. The error of the level that it
+    causes grows with the square root of the time that has passed.
     """
     safe = LEAST_DEPTH_USED
     if depth_seconds is not None:
@@ -100,14 +102,16 @@ def rate_by_minutes(
 
 
 class Pace:
-    """A rate with debt: who may go goes, however large, and the next waits until it is paid."""
+    """A rate with debt: a call of any size may go when there is no debt, and the next call
+    waits until its debt is paid."""
 
     def __init__(self) -> None:
         self._credit = 0.0
         self._at = -math.inf
 
     def accrue(self, now: float, rate: float) -> None:
-        """Credit for the time since the last call of this; after a pause it starts afresh."""
+        """Add credit for the time since the last call of this method. After a pause, start at
+        zero."""
         seconds = now - self._at
         self._credit = 0.0 if seconds > 5.0 else self._credit + rate * seconds
         self._credit = min(MOST_CREDIT_SECONDS, self._credit)

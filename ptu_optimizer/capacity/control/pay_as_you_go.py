@@ -19,21 +19,23 @@ from .controller import Controller
 from .verdict import Admit, Verdict, Wait
 
 FULL_FROM = 0.9
-"""Of the minute's tokens, by the deployment's own word: the rest is left to what others have on
-its way. Among them may be interactive calls that Azure spills over."""
+"""The share of the minute's tokens from which the deployment counts as full, by its own
+headers. The rest is left for calls of others that are under way. Some may be interactive calls
+that Azure spilled over."""
 
 MOST_SHARERS = 64.0
 ALONE_AGAIN_SECONDS = 120.0
-"""A 429 halves our pace, and it doubles again within this time: so processes that know nothing of
-each other come to share a limit."""
+"""A 429 halves our pace, and the pace doubles again within this time. So processes that do not
+know of each other come to share a limit."""
 
 _MINUTE = 60.0
 
 
 class _TokenPace:
-    """Lets something pass at a rate: who passes makes a debt, and the next waits until it is paid.
+    """Lets calls pass at a rate: each call makes a debt, and the next one waits until it is
+    paid.
 
-    No credit is saved up: after a pause, all that waited would leave at once.
+    No credit is saved up, or all waiting calls would leave at once after a pause.
     """
 
     def __init__(self, per_minute: float) -> None:
@@ -47,8 +49,8 @@ class _TokenPace:
 class PayAsYouGo(Controller):
     """The `Controller` of one pay-as-you-go deployment in this process; work is in tokens.
 
-    Several processes know of each other through the deployment alone: by what it says is left of
-    its minute, and by its 429s.
+    Several processes notice each other only through the deployment: by the tokens that it
+    reports as left, and by its 429s.
     """
 
     def __init__(
@@ -65,9 +67,9 @@ class PayAsYouGo(Controller):
         self._in_flight = 0
         self._refused_until = 0.0
         self._sharers, self._sharers_at = 1.0, 0.0
-        """By how much slower than the limits we send, since others send as well."""
+        """By which factor we send slower than the limits, because others send as well."""
         self._told: Reading | None = None
-        """What the deployment last said of its minute."""
+        """What the deployment last reported of its minute."""
         self._used, self._used_at = 0.0, 0.0
         """The share of the minute's tokens that was used then; it refills within a minute."""
 
@@ -121,11 +123,11 @@ class PayAsYouGo(Controller):
 
     def _read(self, reading: Reading, now: float) -> None:
         if reading.kind is ReadingKind.THROTTLED:
-            if now >= self._refused_until:  # of several calls that met it, one says it
+            if now >= self._refused_until:  # several refused at once count as one
                 self._sharers = min(MOST_SHARERS, 2 * self._sharers_now(now))
                 self._sharers_at = now
             self._refused_until = max(self._refused_until, reading.until or 0.0)
-            # the minute is used up: whoever calls again at once meets all others who do
+            # the minute is used up: a call at once would compete with the other refused ones
             self._used, self._used_at = max(1.0, self._used_now(now)), now
         elif reading.kind is ReadingKind.LEVEL and self._told_at <= reading.observed_at <= now:
             self._told = reading
@@ -145,7 +147,7 @@ class PayAsYouGo(Controller):
         """Nothing becomes due by itself."""
 
     def learned(self, *, now: float) -> Learned | None:
-        """Nothing that a successor could not read off the deployment's own word."""
+        """Nothing: the next process reads it from the deployment's own headers."""
         return None
 
     @property

@@ -1,7 +1,7 @@
-"""The gauge: which signals are believed, and where a belief comes from. Pure.
+"""Which signals are believed, and which of them a belief rests on. Pure.
 
-The newest of each kind and source is kept, so that `GET /capacity` can show every one with its age
-and what it counts for.
+The newest of each kind and source is kept, so that `GET /capacity` can show each with its age
+and its weight.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from ptu_optimizer.capacity.signals.reading import Reading, ReadingKind
 from ptu_optimizer.capacity.signals.usage import WINDOW_SECONDS, UsageWindows
 
 FUTURE_TOLERANCE_SECONDS = 5.0
-"""Clocks differ a little; a reading from further ahead is refused rather than believed for long."""
+"""Clocks differ a little. A reading from further in the future is refused: it would be believed
+for too long."""
 
 HIGHEST_LEVEL = 10.0
-"""1,000 %: a burst takes a level above 100 %, but nothing takes it here. Whoever sends more means
-something else (a percentage that was taken for a share, say)."""
+"""1,000 %. A burst takes a level above 100 %, but never this far: a higher value means
+something else, such as a percentage that was read as a share."""
 
 MOST_SOURCES = 64
 
@@ -32,8 +33,8 @@ class SignalLog:
         self._newest: dict[tuple[str, str], Provenance] = {}
 
     def take(self, reading: Reading, *, now: float) -> bool:
-        """Whether a reading is to be believed: not older than what its source said before, not
-        from the future, not of a size that no level has."""
+        """Whether a reading is believed. It is not if it is older than the last of its source,
+        from the future, or larger than any level can be."""
         if reading.observed_at > now + FUTURE_TOLERANCE_SECONDS:
             return False
         if reading.kind is ReadingKind.LEVEL and reading.value > HIGHEST_LEVEL:
@@ -45,7 +46,7 @@ class SignalLog:
         return True
 
     def take_minute(self, minute: Minute, *, now: float) -> bool:
-        """Whether a minute is to be believed: not if it is not over yet."""
+        """Whether a minute is believed. It is not if it is not over yet."""
         if minute.ends_at > now + FUTURE_TOLERANCE_SECONDS:
             return False
         known = self._newest.get(("minute", "azure monitor"))
@@ -63,14 +64,15 @@ class SignalLog:
         self._keep(ReadingKind.ALERT.value, alert.rule, alert.value, alert.observed_at)
 
     def newest(self) -> float:
-        """When the newest signal was true that tells how full the deployment was; -inf if there
-        was none. Neither our own sends do, nor an alert, which may tell of another metric."""
+        """The time of the newest signal that shows how full the deployment was; -inf if there
+        was none. Our own sends do not show it, nor does an alert, which may be about another
+        metric."""
         times = (one.observed_at for one in self._newest.values() if one.kind in _TELL_LEVEL)
         return max(times, default=-math.inf)
 
     def provenance(self, basis: Basis, *, since: float = -math.inf) -> tuple[Provenance, ...]:
-        """The newest of each kind and source, newest first. What the belief rests on weighs 1: what
-        is of its basis and not older than `since`."""
+        """The newest of each kind and source, newest first. Signals that the belief rests on
+        weigh 1: those of its basis that are not older than `since`."""
         newest = sorted(self._newest.values(), key=lambda one: one.observed_at, reverse=True)
         return tuple(
             Provenance(

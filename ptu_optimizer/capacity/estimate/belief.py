@@ -20,7 +20,7 @@ class Provenance:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Belief:
-    """What we hold true now. `value` is None when nothing has ever been known."""
+    """What the app believes now. `value` is None if nothing has ever been known."""
 
     value: float | None
     """The level, 1.0 is 100 %."""
@@ -28,7 +28,7 @@ class Belief:
     age: float
     fresh: bool
     others: float | None = None
-    """The load of everybody but us, 1.0 is all that the deployment drains."""
+    """The load of all callers but this app; 1.0 is all that the deployment drains."""
     provenance: tuple[Provenance, ...] = field(default=())
 
 

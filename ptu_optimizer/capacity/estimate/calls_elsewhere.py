@@ -5,18 +5,18 @@ from __future__ import annotations
 from ptu_optimizer.capacity.signals.usage import UsageWindows
 
 SILENT_SECONDS = 60.0
-"""A process that says nothing for so long has no calls under way, or has died with them."""
+"""A process that published nothing for this long has no calls under way, or has died with them."""
 
 
 REMEMBERED_WINDOWS = 512
 
 
 class CallsElsewhere:
-    """What calls under way have reserved that other processes sent: starts less ends."""
+    """The work that calls of other processes have reserved: what started less what ended."""
 
     def __init__(self) -> None:
         self._reserved: dict[str, tuple[float, float]] = {}
-        """By source: the work, and when it was heard of last."""
+        """By source: the work, and when its last record came."""
         self._counted: dict[tuple[str, float], None] = {}
 
     def count(self, usage: UsageWindows, *, now: float) -> None:

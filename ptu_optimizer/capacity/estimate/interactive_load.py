@@ -1,6 +1,6 @@
-"""The load of the others: what everybody but us puts into the deployment. Pure.
+"""The load that all callers but this app put on the deployment. Pure.
 
-In shares of what the deployment drains: 1.0 fills all of it, for as long as it lasts.
+In shares of what the deployment drains: a load of 1.0 uses all of it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import math
 from collections import deque
 
 HIGHEST_LOAD = 3.0
-"""A burst is seen at most this high: what it did is in the level already."""
+"""The load of a burst is capped here: the level shows the work that it brought."""
 
 USUAL_SECONDS = 120.0
 """Memory of the usual load."""
@@ -18,10 +18,10 @@ USUAL_CLIP = 1.5
 
 
 class HeaderLoad:
-    """Load from level readings: the part of the level's course that our own sends do not explain.
+    """Load from level readings: the changes of the level that our own calls do not explain.
 
-    `adapt_seconds` is how fast a surprise becomes load, `relax_seconds` how fast a load without a
-    new reading goes back to the usual one.
+    `adapt_seconds` is the time constant with which a surprise becomes load, `relax_seconds` the
+    one with which the load returns to the usual one while no reading comes.
     """
 
     def __init__(self, *, adapt_seconds: float = 5.0, relax_seconds: float = 5.0) -> None:
@@ -45,7 +45,7 @@ class HeaderLoad:
 
 
 class Spread:
-    """How much the load of short stretches of time varies: mean and deviation, with forgetting."""
+    """How the load of short time spans varies: mean and standard deviation, with forgetting."""
 
     def __init__(self, *, memory: float = 120.0) -> None:
         self._memory = memory
@@ -65,7 +65,7 @@ class Spread:
         return (self.count, self.mean, self._square)
 
     def go_on_from(self, evidence: tuple[float, ...]) -> None:
-        """What another process has seen."""
+        """Take over what another process has seen."""
         if len(evidence) == 3:
             self.count, self.mean, self._square = evidence
 
@@ -75,13 +75,13 @@ class Spread:
 
 
 class MinuteLoads:
-    """The others' load of the newest minutes of the metric."""
+    """The interactive load of the newest minutes of the metric."""
 
     def __init__(self) -> None:
         self._loads: deque[tuple[float, float]] = deque(maxlen=8)
 
     def put(self, ends_at: float, load: float) -> None:
-        """A minute that is there already is mended."""
+        """A minute that is known already is replaced."""
         self._loads = deque(
             sorted([*(one for one in self._loads if one[0] != ends_at), (ends_at, load)])[-8:],
             maxlen=8,
@@ -95,7 +95,8 @@ class MinuteLoads:
 
     @property
     def deviation(self) -> float:
-        """Standard deviation of the last five minutes; of one or two it says nothing: 0.2."""
+        """Standard deviation of the last five minutes. One or two minutes are too few: then it is
+        0.2."""
         newest = [load for _, load in self._loads][-5:]
         if len(newest) < 3:
             return 0.2

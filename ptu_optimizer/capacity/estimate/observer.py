@@ -1,8 +1,8 @@
 """How full the deployment is now, from signals of every age. Pure.
 
-Amounts are seconds of drain, as the settings have it (work / R). A header is a share of a bucket
-of unknown depth: it is read as if that were 10 s, see docs/capacity.md. A deeper bucket then only
-looks emptier than it is, and the loop is slower.
+Amounts are seconds of drain at the rate of the settings (work / R). A utilization header is a
+share of a bucket whose depth is unknown. It is read as if the depth were 10 s (docs/capacity.md):
+a deeper bucket then looks emptier than it is, and control is slower, not unsafe.
 """
 
 from __future__ import annotations
@@ -29,16 +29,18 @@ from .timeline import KEEP_SECONDS
 from .trajectory import Flows, Trajectory
 
 ASSUMED_DEPTH_SECONDS = 10.0
-"""100 % of a header in seconds of drain. The true depth is not documented; none is needed."""
+"""What 100 % in a header counts for, in seconds of drain. The true depth is not documented, and
+it is not needed."""
 
 HEADER_FRESH_SECONDS = 1.0
-"""Between two headers of a working deployment; after it the load goes back to the usual one."""
+"""Longest time between two headers of a deployment in use. After it, the load returns to the
+usual one."""
 
 PAUSE_SECONDS = 30.0
-"""Without a call for so long, a process has not sent all the time."""
+"""After a pause this long, a process no longer counts as sending all the time."""
 
 STRAGGLER_SECONDS = 5.0
-"""Usage events that come this much later than the others still find their place."""
+"""Usage events may come this much later than the others and still be counted at their time."""
 
 
 class LevelObserver:
@@ -59,7 +61,7 @@ class LevelObserver:
         self._trajectory = Trajectory()
         self._at = -math.inf
         self._sent_at = self._sending_since = -math.inf
-        """Our newest send or correction, and the first one without a pause before it."""
+        """The newest send or correction of this process, and the first one after its last pause."""
         self._full = Refusals()
         self._header_load = HeaderLoad()
         self._drain = Drain()
@@ -71,7 +73,7 @@ class LevelObserver:
         self.depth = BucketDepth()
         self.events = EventLoad()
         self.level = 0.0
-        """Seconds of drain that we believe the bucket to hold."""
+        """How much the bucket holds, in seconds of drain, as the observer believes."""
         self.header_at = -math.inf
         self.minute_until = -math.inf
 
@@ -87,7 +89,7 @@ class LevelObserver:
         return Basis.NOTHING
 
     def rests_on_since(self, now: float) -> float:
-        """What is of the basis but older than this says nothing any more."""
+        """Signals of the basis that are older than this no longer count."""
         match self.basis(now):
             case Basis.HEADER:
                 return now - self._header_ttl
@@ -110,12 +112,12 @@ class LevelObserver:
 
     @property
     def usual_load(self) -> float:
-        """The others' load over minutes, by whatever told of it."""
+        """The interactive load over minutes, from the best signal that there was."""
         return self._header_load.usual if self.header_at > -math.inf else self.minutes.expected
 
     @property
     def drain(self) -> float:
-        """What really drains over what the settings say."""
+        """The true drain over the drain of the settings."""
         return self._drain.share
 
     def advance(self, now: float) -> None:
@@ -144,7 +146,7 @@ class LevelObserver:
         self.level = max(0.0, self.level + amount)
 
     def succeed(self, learned: Learned, now: float) -> None:
-        """Go on from what another process has learned. Its clock may be ahead of ours."""
+        """Continue with what another process has learned. Its clock may be ahead of ours."""
         at = min(now, learned.at)
         self._drain.set(learned.drain)
         self.events.go_on_from(
@@ -154,7 +156,7 @@ class LevelObserver:
         )
         self.depth.go_on_from(learned.depth_evidence)
         if now - at < KEEP_SECONDS and self.basis(at) in (Basis.METRIC, Basis.NOTHING):
-            # nothing of our own tells better how full it was then
+            # no signal of our own says better how full it was then
             self._trajectory.begin(at, learned.level)
             self._at = max(self._at, at)
             self.level = self._play_to(self._at)
@@ -165,8 +167,9 @@ class LevelObserver:
         self.meaning.meaning = Meaning(learned.metric_meaning)
 
     def header(self, reading: Reading, now: float) -> None:
-        """The level that a response told, at the end of its call or at its admission. Of two that
-        are told of one moment the fuller is believed."""
+        """Take in the utilization header of a response. Depending on `timing.at_admission` it
+        describes the call's admission or its end. If two headers describe the same moment, the
+        higher level is kept."""
         self.advance(now)
         seen = ASSUMED_DEPTH_SECONDS * reading.value
         started = reading.observed_at - reading.span
@@ -184,7 +187,7 @@ class LevelObserver:
         self.header_at = max(self.header_at, reading.observed_at)
 
     def throttled(self, reading: Reading, now: float) -> None:
-        """A 429: at least full, `until` then."""
+        """Take in a 429: the bucket is at least full, and stays so until `reading.until`."""
         self.advance(now)
         retry = max(0.0, (reading.until or now) - now)
         by_header = self.basis(now) is Basis.HEADER
@@ -209,7 +212,7 @@ class LevelObserver:
         if usage.ours:
             self.elsewhere.count(usage, now=self._at)
         if usage.windows and not usage.ours:
-            # up to the middle of the newest window: more of that one may come
+            # only up to the middle of the newest window: it may not be complete
             newest = max(window.start for window in usage.windows)
             self.events.heard(now, until=newest + WINDOW_SECONDS / 2)
             refused = max((w.start for w in usage.windows if w.refused), default=-math.inf)
@@ -217,11 +220,11 @@ class LevelObserver:
                 self._full.seen(min(now, refused + WINDOW_SECONDS), certain=self._trajectory.anchor)
 
     def reserved_elsewhere(self, now: float) -> float:
-        """Reserved by calls under way that other processes of ours have sent, seconds of drain."""
+        """What calls under way of other processes have reserved, in seconds of drain."""
         return self.elsewhere.reserved(now=now) / self._rate
 
     def tick(self, now: float) -> None:
-        """Play again what events have told since; to be called about once a second."""
+        """Replay the level with the events that came since. To be called about once a second."""
         self.advance(now)
         if not self.events.alive(now):
             return
@@ -233,7 +236,7 @@ class LevelObserver:
         self.level = self._play_to(now)
 
     def minute(self, minute: Minute, now: float) -> None:
-        """One minute of Azure Monitor, one to three minutes after it."""
+        """Take in one minute of Azure Monitor, which comes one to three minutes late."""
         self.advance(now)
         total = minute.work(self._model)
         if total is None and minute.utilization is None:
@@ -268,29 +271,29 @@ class LevelObserver:
         )
 
     def _play_to(self, end: float) -> float:
-        """The level at `end`, by all that is known now."""
+        """The level at `end`, from all that is known now."""
         known_until = self.events.horizon(self._at) if self.events.alive(self._at) else -math.inf
         if self.basis(self._at) is Basis.METRIC:
             known_until = self.minute_until
         return self._trajectory.level_at(end, self._flows(known_until=known_until))
 
     def _answer(self, horizon: float) -> None:
-        """Now that all inflow up to a refusal is known: what is missing is a drain believed too
-        high."""
+        """All inflow up to a refusal is known now. If the replayed level is below full, the
+        difference is drain that we assumed and that did not happen."""
         full = self._full.due(known_until=horizon)
         if full is None or self._at - full.certain.at > KEEP_SECONDS:
-            return  # what went in so long ago is forgotten
+            return  # the inflow of that time is forgotten
         flows = self._flows(known_until=horizon, others=0.0)
         missing = ASSUMED_DEPTH_SECONDS - self._trajectory.play(full.certain, full.at, flows).level
         self._drain.learn_from_refusal(missing, seconds=full.since_last)
         if missing > 0.0 and self._trajectory.anchor.at < full.at:
-            self._correct(missing)  # or the next refusal would find the same again
+            self._correct(missing)  # else the next refusal would count the same error again
 
     def _learn_from(self, minute: Minute, interactive: float) -> None:
-        """Hold what was played of that minute against what the metric says of it.
+        """Compare the replay of that minute with the metric, and learn from the difference.
 
-        Only of a minute in which this process was sending all the time: who has not the turn does
-        not read all that goes on.
+        Only for a minute in which this process was sending all the time: a process without the
+        send lease does not read all records.
         """
         if self._sending_since > minute.ends_at - MINUTE_SECONDS or self._sent_at < minute.ends_at:
             return
@@ -310,6 +313,6 @@ class LevelObserver:
                     self._correct(self._drain.learn_from_level(lowest, played_lowest=played.lowest))
 
     def _correct(self, error: float) -> None:
-        """The bucket is fuller than we played it, by `error` seconds of drain."""
+        """The bucket is fuller than the replay said, by `error` seconds of drain."""
         self._trajectory.correct(error)
         self.level = max(0.0, self.level + error)

@@ -1,7 +1,7 @@
-"""Moments at which the deployment was certainly full: somebody was refused. Pure.
+"""Moments at which the deployment was certainly full: a call was refused. Pure.
 
-What was played up to such a moment, with all that is known by now of what went in, falls short of
-full by what was believed to be drained and was not.
+When a call is refused, the bucket must have been full. If replaying the known inflow up to that
+moment gives a lower level, the difference is drain that we assumed and that did not happen.
 """
 
 from __future__ import annotations
@@ -12,32 +12,32 @@ from dataclasses import dataclass
 from .trajectory import Anchor
 
 APART_SECONDS = 5.0
-"""Refusals come in bursts, and tell of the same."""
+"""Refusals come in bursts, and a burst shows one full moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class FullMoment:
     at: float
     certain: Anchor
-    """Where the level was certain before it."""
+    """The last certain level before it."""
     since_last: float
-    """Seconds since the moment before it that was looked at; infinite for the first."""
+    """Seconds since the full moment before it; infinite for the first."""
 
 
 class Refusals:
-    """One at a time: a moment waits until all that went in up to it is known."""
+    """Keeps one moment at a time, until all inflow up to it is known."""
 
     def __init__(self) -> None:
         self._open: tuple[float, Anchor] | None = None
         self._last = -math.inf
 
     def seen(self, at: float, *, certain: Anchor) -> None:
-        """Somebody was refused at `at`. One of which nothing certain lies before says nothing."""
+        """A call was refused at `at`. Without a certain level before it, it teaches nothing."""
         if self._open is None and at > max(certain.at, self._last + APART_SECONDS):
             self._open = (at, certain)
 
     def due(self, *, known_until: float) -> FullMoment | None:
-        """The moment that waits, once, when all up to `known_until` is known."""
+        """The moment that is kept, once, if all inflow up to it is known (`known_until`)."""
         if self._open is None or self._open[0] > known_until:
             return None
         at, certain = self._open

@@ -1,9 +1,9 @@
-"""What went into the bucket, by short windows of time, and the level that follows from it. Pure.
+"""The inflow of the bucket by short time windows, and the level that follows from it. Pure.
 
-Late knowledge is the rule here: a usage event is seconds old, a minute of the metric minutes, and a
-header may tell of the moment its call was admitted. So what is known is kept by the time it speaks
-of, and the level is played again from where it was last certain. Amounts are seconds of drain: work
-over what the deployment is set to drain per second.
+Signals come late: a usage event after seconds, a minute of the metric after minutes, and a header
+may describe the moment when its call was admitted. So each signal is kept under the time that it
+describes, and the level is replayed from the last moment at which it was certain. Amounts are
+seconds of drain: work over the drain per second of the settings.
 """
 
 from __future__ import annotations
@@ -20,34 +20,36 @@ KEEP_SECONDS = 420.0
 """The oldest minute of the metric that is still used is about five minutes old."""
 
 PLAYED_MINUTES_KEPT = 8
-"""Of how many minutes the course of the level is kept: KEEP_SECONDS, and the one that is begun."""
+"""For how many minutes the replayed level is kept: KEEP_SECONDS, and the current one."""
 
 RECENT_SENDS = 1_024
-"""Sends and corrections of the last seconds; only those of a single window are ever looked at."""
+"""How many of the last sends and corrections are kept. Those of one window are enough."""
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """The course of the level between two times."""
+    """The replayed level between two times."""
 
     level: float
     """At the end."""
     mean: float
     lowest: float
     busy: float
-    """Seconds in which something was drained."""
+    """Seconds in which the bucket was not empty."""
 
 
 class Timeline:
-    """Inflow of our own calls (here and in other processes) and, where known, of the others'."""
+    """The inflow of our own calls, here and in other processes, and the interactive inflow that
+    is known."""
 
     def __init__(self) -> None:
         self._own: dict[int, float] = {}
         self._others: dict[int, float] = {}
         self._parts: dict[tuple[str, int], float] = {}
-        """What each record said of a window: one that comes again replaces what it said."""
+        """What each record reported of a window. A record that comes again replaces that."""
         self._recent: deque[tuple[float, float]] = deque(maxlen=RECENT_SENDS)
-        """Our newest sends and corrections to the moment, for what starts within a window."""
+        """Our newest sends and corrections with their exact times, for a replay that starts
+        within a window."""
         self._pruned_at = -math.inf
 
     def add_own(self, at: float, amount: float) -> None:
@@ -57,7 +59,8 @@ class Timeline:
         self._recent.append((at, amount))
 
     def put(self, record_id: str, start: float, amount: float, *, ours: bool) -> float:
-        """What a usage record says of a window; returns by how much that changes what was known."""
+        """Store what a usage record reports of a window. Returns by how much the known inflow
+        changes."""
         number = _number(start)
         change = amount - self._parts.get((record_id, number), 0.0)
         self._parts[record_id, number] = amount
@@ -66,12 +69,12 @@ class Timeline:
         return change
 
     def spread_others(self, start: float, end: float, rate: float) -> None:
-        """All that is known of the others between two times is their mean `rate`."""
+        """Set the interactive inflow between two times to its mean `rate`."""
         for number in range(_number(start), _number(end)):
             self._others[number] = rate * WINDOW_SECONDS
 
     def others_between(self, start: float, end: float) -> list[float]:
-        """Inflow of the others, window by window."""
+        """The interactive inflow, window by window."""
         return [self._others.get(number, 0.0) for number in range(_number(start), _number(end))]
 
     def play(
@@ -87,8 +90,8 @@ class Timeline:
     ) -> Played:
         """The level at `end` if it was `level` at `start`.
 
-        The others' inflow is what is known up to `known_until` (times `gain`); after it `others` a
-        second, or what is known already if that is more.
+        Up to `known_until` the interactive inflow is what is known, times `gain`. After it, it is
+        `others` a second, or what is known already if that is more.
         """
         if end <= start:
             return Played(level, level, level, 0.0)
@@ -105,7 +108,7 @@ class Timeline:
                 if number == first:  # the part before `start` is in `level` already
                     inflow *= span / WINDOW_SECONDS
             else:
-                # not complete yet: what is known of it may be more than was to be expected
+                # not complete yet, but what is known may already be more than expected
                 inflow = max(others * span, gain * known.get(number, 0.0))
             if number != first or began == number * WINDOW_SECONDS:
                 inflow += own.get(number, 0.0)
@@ -119,7 +122,7 @@ class Timeline:
         return Played(level, area / (end - start), lowest, busy)
 
     def _own_after(self, start: float, number: int) -> float:
-        """Our own inflow of a window from `start` on, which lies in it."""
+        """Our own inflow of a window from `start` on; `start` lies in the window."""
         total = 0.0
         for at, amount in reversed(self._recent):
             if at < start:
@@ -129,7 +132,7 @@ class Timeline:
         return total
 
     def forget(self, now: float) -> None:
-        """Drop what is older than anything that will be played again; cheap when called often."""
+        """Drop what is too old to be replayed. Cheap when called often."""
         if now - self._pruned_at < 60.0:
             return
         self._pruned_at = now
@@ -141,25 +144,26 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class PlayedMinute:
-    """The course of the level in one minute, as far as it was played."""
+    """The replayed level in one minute, as far as it was replayed."""
 
     mean: float
-    """Over the whole minute: what was not played of it counts as empty."""
+    """Over the whole minute. A part that was not replayed counts as empty."""
     lowest: float
     busy: float
-    """The share of the minute in which something was drained."""
+    """The share of the minute in which the bucket was not empty."""
     drained: float
-    """How much was, over what the settings say that a minute drains."""
+    """What was drained, over what a minute drains by the settings."""
 
 
 class PlayedMinutes:
-    """The course of the level by minute, put together from pieces."""
+    """The replayed level by minute, put together from pieces."""
 
     def __init__(self) -> None:
         self._minutes: dict[int, PlayedMinute] = {}
 
     def add(self, number: int, played: Played, *, seconds: float, drain: float) -> None:
-        """A piece of so many seconds of that minute, played with a drain; pieces do not overlap."""
+        """Add a piece of that minute, `seconds` long, replayed with `drain`. Pieces do not
+        overlap."""
         known = self._minutes.get(number, _NOT_PLAYED)
         self._minutes[number] = PlayedMinute(
             mean=known.mean + played.mean * seconds / MINUTE_SECONDS,
@@ -173,7 +177,7 @@ class PlayedMinutes:
             }
 
     def of(self, number: int) -> PlayedMinute | None:
-        """None if nothing of it was played."""
+        """None if no part of it was replayed."""
         return self._minutes.get(number)
 
 

@@ -1,4 +1,4 @@
-"""The level, played from where it was last certain to any later time. Pure.
+"""The level at any time, replayed from the last moment at which it was certain. Pure.
 
 Levels are in seconds of drain, times epoch seconds.
 """
@@ -24,7 +24,7 @@ class Anchor:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Flows:
-    """What is held true of the bucket's flows meanwhile; see `Timeline.play`."""
+    """The flows of the bucket that a replay assumes; see `Timeline.play`."""
 
     drain: float
     known_until: float
@@ -37,19 +37,19 @@ class Trajectory:
         self.timeline = Timeline()
         self.anchor = Anchor(-math.inf, 0.0)
         self._was_told = False
-        """Until the deployment has told a level, the anchor is but where our clock began."""
+        """Until the deployment has reported a level, the anchor is only where our clock began."""
         self._minutes = PlayedMinutes()
 
     def begin(self, at: float, level: float) -> None:
-        """Play from here on; it is not certain, there is only nothing better."""
+        """Replay from here on. The level is not certain, but nothing better is known."""
         self.anchor = Anchor(at, level)
 
     def told(self, at: float, level: float) -> None:
-        """The deployment has told its level."""
+        """The deployment has reported its level."""
         self.anchor, self._was_told = Anchor(at, level), True
 
     def since_told(self, at: float) -> float:
-        """How much later than what is certain `at` is; infinite while nothing is."""
+        """Seconds from the last certain level to `at`; infinite while no level is certain."""
         return at - self.anchor.at if self._was_told else math.inf
 
     def play(self, anchor: Anchor, end: float, flows: Flows) -> Played:
@@ -67,8 +67,8 @@ class Trajectory:
         return self.play(self.anchor, end, flows).level
 
     def settle(self, to: float, flows: Flows) -> None:
-        """All that happened up to `to` is known by now: play from there from now on, and keep the
-        course of each minute."""
+        """All inflow up to `to` is known now: replay from there from now on, and keep each
+        minute's replay."""
         to = window_start(to)
         while self.anchor.at < to:
             start = self.anchor.at
@@ -78,9 +78,9 @@ class Trajectory:
             self.anchor = Anchor(end, played.level)
 
     def correct(self, error: float) -> None:
-        """The bucket was fuller than played, by `error`."""
+        """The bucket was fuller than the replay said, by `error`."""
         self.anchor = Anchor(self.anchor.at, max(0.0, self.anchor.level + error))
 
     def minute(self, number: int) -> PlayedMinute | None:
-        """The course in that minute; None if nothing of it was played."""
+        """The replay of that minute; None if no part of it was replayed."""
         return self._minutes.of(number)

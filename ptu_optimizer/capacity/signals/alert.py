@@ -24,7 +24,7 @@ class Alert:
 
     deployment: str
     alert_id: str
-    """Of one firing: when a rule fires again, that is another alert."""
+    """Of one firing. A rule that fires again makes another alert."""
     rule: str
     metric: str
     """Empty if the alert did not say."""
@@ -70,7 +70,7 @@ class Alert:
         return self.state is Condition.FIRED and now < self.expires_at
 
     def reading(self) -> Reading | None:
-        """A brake until it expires; None once resolved. An alert that tells no utilization means
+        """A brake until it expires; None once resolved. An alert without a utilization means
         that the deployment is full."""
         if self.state is Condition.RESOLVED:
             return None

@@ -1,4 +1,4 @@
-"""What a controller has found out, as the next process takes it over. Pure."""
+"""What a controller has learned, as the next sending process takes it over. Pure."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from .reading import InvalidReading
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Learned:
-    """What a controller has found out and cannot be read off a setting."""
+    """What a controller has learned and no setting says."""
 
     deployment: str
     source: str
     at: float
     drain: float
-    """What the deployment really drains, over what the settings say."""
+    """The true drain of the deployment, over the drain of the settings."""
     event_gain: float
-    """All interactive work, over what usage events tell of it."""
+    """All interactive work, over what usage events report of it."""
     used_share: float
     """The part of our reservations (`max_tokens`) that is really used."""
     usual_load: float
@@ -29,25 +29,25 @@ class Learned:
     metric_meaning: str
     """Whether the utilization metric is a level or a load: a `metric_meaning.Meaning`."""
     header_at_admission: bool
-    """Whether the utilization header tells of the moment its call was admitted."""
+    """Whether the utilization header describes the moment when its call was admitted."""
     own_minutes: tuple[tuple[int, float], ...] = ()
     """What all of our calls used in the last minutes: number of the minute (epoch seconds / 60)
-    and seconds of drain. To be subtracted from the metric, which tells of them minutes later."""
+    and seconds of drain. To be subtracted from the metric, which reports them minutes later."""
     depth_seconds: float | None = None
-    """How many seconds of drain fill the bucket; None where that cannot be told."""
+    """How many seconds of drain fill the bucket; None if that is not known."""
     depth_evidence: tuple[float, ...] = ()
-    """What that was told from: `depth.BucketDepth.evidence`."""
+    """What `depth_seconds` was computed from: `BucketDepth.evidence`."""
     level: float = 0.0
     """Seconds of drain that the bucket is believed to hold at `at`."""
     events_until: float = 0.0
-    """The newest usage event, epoch seconds; 0 if none is believed."""
+    """The time of the newest usage event, epoch seconds; 0 if events are not believed."""
     burst_evidence: tuple[float, ...] = ()
-    """How the others' load varies, from usage events: `others.Spread.evidence`."""
+    """How the interactive load varies, from usage events: `Spread.evidence`."""
     others_refused_at: float = 0.0
     """When others were refused last, by usage events or the metric, epoch seconds; 0 if never."""
     learned_of: str = ""
-    """The deployment, its resource, model and size that this holds for; empty in the records of
-    versions that do not say it."""
+    """The deployment, resource, model and size for which this holds; empty in the records of
+    older versions."""
     own_refused: tuple[tuple[int, float], ...] = ()
     """How many of all of our calls were answered 429, by minute as in `own_minutes`."""
 

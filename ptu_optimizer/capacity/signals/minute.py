@@ -1,4 +1,4 @@
-"""One minute of a deployment as Azure Monitor tells it. Pure.
+"""One minute of a deployment as Azure Monitor reports it. Pure.
 
 Azure Monitor gives one-minute points, one to three minutes late. A part that has no point is None:
 it is missing, which is not zero.
@@ -72,7 +72,8 @@ class Minute:
         )
 
     def record(self, *, ttl_seconds: int) -> dict[str, Any]:
-        """The document for `capacity`: one a minute, so that a point that comes late mends it."""
+        """The document for `capacity`: one for each minute, so that a point that comes late
+        replaces it."""
         return {
             "id": f"minute:{int(self.ends_at)}",
             "deployment": self.deployment,

@@ -1,14 +1,14 @@
-"""What calls that have started have reserved, until they end: for minutes, in megabytes. Pure."""
+"""What started calls have reserved, until they end. Bounded in time and memory. Pure."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 MEMORY_SECONDS = 600.0
-"""Few calls take longer; an end that comes later says itself what was reserved."""
+"""Few calls take longer. The end event of such a call says what was reserved."""
 
 MAX_CALLS = 50_000
-"""About 15 MB. At most so many are remembered; the oldest are forgotten first."""
+"""The most calls that are remembered, about 15 MB. The oldest are forgotten first."""
 
 CallKey = tuple[str, str | int]
 """A deployment and the id that the gateway gave to the call."""

@@ -1,7 +1,7 @@
-"""Work that went into a deployment's bucket, by short windows of time: what a belief is made of.
+"""Work that went into a deployment's bucket, by short time windows.
 
-A process publishes its own sends so, and the interactive gateway's usage events are aggregated to
-the same. Pure.
+A process publishes its own sends in this form, and the usage events of interactive gateways are
+aggregated to it. Pure.
 """
 
 from __future__ import annotations
