@@ -117,7 +117,7 @@ class Background:
                 self._wake.clear()  # a wake during the step counts
                 pause = await self._one(self._step)
                 await self._pause(self._interval if pause is None else pause)
-            # a caller who comes in meanwhile finds this loop still there, and must not wait in vain
+            # a caller that enters meanwhile still finds this loop, and must not wait in vain
             if self._last is not None and not self._cut_off:
                 await self._one(self._last)
 
@@ -183,6 +183,6 @@ def ends_this_task(error: BaseException) -> bool:
 
 
 def _noticed(task: asyncio.Task[Any]) -> None:
-    """An error of a step that is no longer waited for is not asyncio's to report."""
+    """Read the error of an abandoned step, so that asyncio does not report it."""
     if not task.cancelled():
         task.exception()

@@ -195,7 +195,7 @@ class AzureServices:
         return database.get_container_client(name)
 
     async def close(self) -> None:
-        """Close the clients, of whom one that was never used costs nothing."""
+        """Close the clients. A client that was never used was never built."""
         await self._cosmos.close()
         await self.hubs.close()
         await self._blob_client.close()

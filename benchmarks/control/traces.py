@@ -118,14 +118,14 @@ def _seconds(text: str) -> float:
     except ValueError:
         at = math.nan
     if not math.isfinite(at):
-        raise ValueError(f"{text!r} is no time")
+        raise ValueError(f"{text!r} is not a time")
     return at
 
 
 def _count(text: str) -> int:
     count = int(text)
     if count < 0:
-        raise ValueError(f"{text!r} is no number of tokens")
+        raise ValueError(f"{text!r} is not a number of tokens")
     return count
 
 

@@ -33,7 +33,7 @@ def patience(env: Mapping[str, str]) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds < float("inf"):
-        raise HookError(f"SMOKE_SECONDS is {text!r}, which is no number of seconds.")
+        raise HookError(f"SMOKE_SECONDS is {text!r}, which is not a number of seconds.")
     return seconds
 
 

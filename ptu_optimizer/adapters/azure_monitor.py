@@ -33,7 +33,7 @@ NAMESPACE = "Microsoft.CognitiveServices/accounts"
 LOOK_BACK = timedelta(minutes=10)
 """The last one to three minutes are often missing, and what came late is mended later."""
 MAX_SERIES = 10_000
-"""Azure gives 10 series a metric unless told otherwise and leaves out the rest without a word.
+"""By default Azure gives 10 series a metric and silently leaves out the rest.
 There is one for each deployment, status code and IsSpillover."""
 REQUEST_SECONDS = 30.0
 """Longest wait for the metrics. The SDK's own limit is five minutes a try, and a timer that still

@@ -70,7 +70,7 @@ def minutes(
 ) -> list[Minute]:
     """The minutes of these deployments that are over at `now` and have a figure, oldest first.
 
-    Null, and what is no number of zero or more, is a figure that is missing: never 0.
+    Null, a negative value or something that is not a number is a missing figure, never 0.
     """
     figures: defaultdict[_Key, dict[str, float]] = defaultdict(dict)
     calls: defaultdict[_Key, _Calls] = defaultdict(Counter)
@@ -104,7 +104,7 @@ def minutes(
 def _metrics(results: Sequence[MetricsQueryResult]) -> Iterator[Metric]:
     for result in results:
         if result.granularity not in (None, ONE_MINUTE):
-            _log.warning("points that are no minutes", extra={"span": str(result.granularity)})
+            _log.warning("points that are not minutes", extra={"span": str(result.granularity)})
             continue
         yield from result.metrics
 

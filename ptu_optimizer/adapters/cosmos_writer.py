@@ -86,7 +86,7 @@ class SliceWriter:
                 batch = _next_batch(partition.waiting)
                 try:
                     await self._write(key, batch)
-                except Exception as error:  # whatever it is, nobody may wait for ever
+                except Exception as error:  # whatever it is, no caller may wait without end
                     _log.exception("a write failed unexpectedly")
                     _settle(batch, error)
         finally:

@@ -31,7 +31,7 @@ REFRESH_AFTER_SECONDS = 12 * 3_600
 TRUSTED_FOR_SECONDS = 24 * 3_600
 """Keys that could not be refreshed for so long might have been withdrawn."""
 PAUSE_SECONDS = 60.0
-"""Between two fetches: whoever makes up key ids must not make us fetch each time."""
+"""Between two fetches, so that invented key ids do not cause a fetch each time."""
 RETRY_SECONDS = 4.0
 """After a fetch that failed; an action group's first repetition comes after 5 s."""
 
@@ -55,7 +55,7 @@ class EntraKeys:
         self._one_at_a_time = asyncio.Lock()
 
     async def key(self, key_id: str) -> jwt.PyJWK:
-        """Raises UnknownKey; DependencyUnavailable if the keys that are known do not tell."""
+        """Raises UnknownKey; DependencyUnavailable if the known keys are too old to decide."""
         if self._should_fetch(key_id):
             async with self._one_at_a_time:
                 if self._should_fetch(key_id):  # another call may have, while we waited

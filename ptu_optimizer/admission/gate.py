@@ -60,7 +60,7 @@ class NotAdmitted:
 
     why: str
     route_is_over: bool = False
-    """It has waited for this deployment as long as it may."""
+    """It has waited for this deployment as long as its limits allow."""
 
 
 @dataclass(slots=True, eq=False)
@@ -101,7 +101,7 @@ class Gate:
         self._more_behind: dict[str, bool] = {}
         self._numbers = itertools.count()
         self._admitted: deque[float] = deque(maxlen=MOST_ADMITTED)
-        """When the last ones passed, monotonic."""
+        """When the last calls passed, monotonic."""
         self._own_reading: Reading | None = None
         self._blocked_since: float | None = None
         self._why = "waiting for its turn"
@@ -146,7 +146,7 @@ class Gate:
         return self._permits.count
 
     def waiting(self, hub: str) -> int:
-        """How many requests of a hub stand here."""
+        """How many requests of a hub wait here."""
         return self._waiting.get(hub, 0)
 
     def dry_in(self, hub: str) -> float:
@@ -239,11 +239,13 @@ class Gate:
             self._standing.pop(waiter, None)
 
     def _look(self) -> float | None:
-        """Let go who has stood here too long; in how many seconds the next one may have."""
+        """Turn away those that have waited too long. Returns in how many seconds the next one
+        may have."""
         now = self._clock.monotonic()
         looks = [self._look_at(waiter, now) for waiter in self._standing if not waiter.gone]
         if None in looks:
-            # who stood behind them may pass; later, so that this looks again whatever comes of it
+            # calls behind them may pass; called later, so that this check is complete in any
+            # case
             asyncio.get_running_loop().call_soon(self._pump)
         return min((again for again in looks if again is not None), default=None)
 
@@ -264,7 +266,8 @@ class Gate:
         return None
 
     def _next(self) -> tuple[str, _Waiter] | None:
-        """Of those whose turn is ours, one who overtakes, else who came first."""
+        """The next call of the hubs for which this process may send: one that overtakes, else
+        the one that came first."""
         best: tuple[bool, int, str, _Waiter] | None = None
         for hub, line in self._lines.items():
             waiter = line.first()
@@ -318,7 +321,7 @@ class Gate:
             self._alarm = asyncio.get_running_loop().call_later(delay, self._pump)
 
     def _drop_lost_permits(self, now: float) -> None:
-        """End permits that nobody will end: as used in full, so that nothing is given back."""
+        """End lost permits as used in full, so that nothing is given back."""
         for permit in self._permits.lost(now):
             self._controller.ended(now=now, reserved=permit.work, used=None)
             self._log.ended(now=now, reserved=permit.work, used=None)

@@ -18,7 +18,7 @@ class GatedDeployment:
     tokens_per_minute: int | None = None
     """The limit of a pay-as-you-go deployment; None for a provisioned one."""
     spillover: GatedDeployment | None = None
-    """Where requests may go that would miss their deadline: a pay-as-you-go deployment."""
+    """The pay-as-you-go deployment that takes requests which would miss their deadline."""
 
     @property
     def deployment(self) -> str:

@@ -10,11 +10,11 @@ from ptu_optimizer.capacity.signals.usage import (
 )
 
 KEPT_WINDOWS = 20
-"""A window is published once, when it is over; a few more are kept than are ever open."""
+"""A window is published once, when it is over. A few more are kept than can be open."""
 
 
 class OwnUsage:
-    """Our own calls, window by window, for those who must subtract them."""
+    """Our own calls, window by window, for processes that must subtract them."""
 
     def __init__(self) -> None:
         self._windows: dict[float, UsageWindow] = {}
@@ -26,15 +26,14 @@ class OwnUsage:
     def ended(
         self, *, now: float, reserved: float, used: float | None, refused: bool = False
     ) -> None:
-        """`used`: what the call cost, 0 if it never ran, None if nobody knows."""
+        """`used`: what the call cost; 0 if it never ran, None if that is not known."""
         cost = reserved if used is None else used
         self._add(now, corrected=cost - reserved, used=cost, refused=int(refused))
 
     def usage(self, *, deployment: str, source: str, now: float, ours: bool) -> UsageWindows | None:
-        """The windows that are over and may be news; None if there are none.
-
-        What happens is booked in the window of its moment, so a window that is over never changes:
-        each is published once, in a record of its own that lives for a minute.
+        """The windows that are over and not published yet; None if there are none. An event is
+        booked in the window of its moment, so a window that is over never changes. Each is
+        published once, in a record of its own that lives for a minute.
         """
         closed = [start for start in self._windows if start < window_start(now)]
         fresh = [start for start in closed if start not in self._published]

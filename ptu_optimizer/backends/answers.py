@@ -1,4 +1,4 @@
-"""What the answer of a backend tells: status, headers and body in, a `CallResult` out. No I/O."""
+"""What the answer of a backend says: status, headers and body in, a `CallResult` out. No I/O."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ TOKENS_LEFT_HEADER = "x-ratelimit-remaining-tokens"
 
 DEFAULT_RETRY_AFTER_SECONDS = 1.0
 LONGEST_RETRY_AFTER_SECONDS = 3_600.0
-"""A PTU deployment drains in seconds. What says more is a time of day in the wrong header, or some
-proxy; believed, it would close the gate until the process ends."""
+"""A PTU deployment drains in seconds. A longer time is a time of day in the wrong header, or
+comes from a proxy. If it were believed, it would close the gate until the process ends."""
 
 LARGEST_BODY_BYTES = 64 * 1024 * 1024
 """Of a body that came compressed. It is in memory as a whole."""
@@ -46,14 +46,14 @@ _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 
 def result_of(*, status: int, headers: Mapping[str, str], body: bytes) -> CallResult:
-    """What became of a chat completion. The names of `headers` are in lower case, or their case
-    does not matter to it."""
+    """What became of a chat completion. The names of `headers` are in lower case, or `headers`
+    ignores case."""
     common: dict[str, Any] = {"status": status, **_told(headers)}
     if 200 <= status < 300:
         try:
             content = _object(_plain(headers, body))
         except ValueError:
-            # the call ran, and what it cost is not told: as if there were no answer
+            # the call ran, and its cost is not reported: the same as no answer
             return Transient(why="the answer was no JSON object")
         return Success(response=content, usage=usage_of(content), **common)
     if status == 429:
@@ -117,7 +117,7 @@ def spilled_from(headers: Mapping[str, str]) -> str | None:
 
 
 def tokens_left_of(headers: Mapping[str, str]) -> int | None:
-    """What is left of a pay-as-you-go deployment's tokens per minute; None if it is not told."""
+    """The tokens per minute that a pay-as-you-go deployment has left; None if it does not say."""
     try:
         return max(0, int(headers[TOKENS_LEFT_HEADER]))
     except (KeyError, ValueError):
@@ -148,7 +148,7 @@ def retry_after_of(headers: Mapping[str, str]) -> float:
 
 
 def _told(headers: Mapping[str, str]) -> dict[str, Any]:
-    """What the headers of any answer may tell."""
+    """What the headers of any answer may say."""
     return {
         "utilization": utilization_of(headers),
         "service_request_id": headers.get("apim-request-id"),

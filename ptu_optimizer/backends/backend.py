@@ -49,7 +49,7 @@ class Backend:
     ptus: int | None = None
     """Of a provisioned backend."""
     tokens_per_minute: int | None = None
-    """What the queue may use of a pay-as-you-go backend."""
+    """The limit for the queue on a pay-as-you-go backend."""
     requests_per_minute: int | None = None
     spillover: str | None = None
     """The backend that takes what would miss its deadline."""

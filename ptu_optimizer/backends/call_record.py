@@ -1,7 +1,7 @@
-"""A call that has ended, as one value. Whatever must know of calls listens to these.
+"""A call that has ended, as one value. All parts that must know of calls listen to these.
 
 An answer that comes in one piece has one moment: headers and body are read together. A streamed
-answer will have two, because its headers tell the level long before its end.
+answer will have two, because its headers show the level long before its end.
 """
 
 from __future__ import annotations
@@ -25,6 +25,6 @@ class CallRecord:
 
 class CallListener(Protocol):
     def ended(self, call: CallRecord) -> None:
-        """Take in what a call told. Must not raise: the call is paid for, and its result is on its
-        way to the ledger."""
+        """Take in a call that has ended. Must not raise: the call is paid for, and its result
+        is on its way to the ledger."""
         ...

@@ -49,7 +49,8 @@ class CapacityUseCases(Parts):
         return CapacityView(
             store=self._services.capacity,
             backends=s.all_backends,
-            # of another name than ours: what this process has told is news to it as well
+            # with another worker name than ours, so that it also takes in what this process has
+            # published
             fresh_controller=lambda name: self._level_controller(backends[name], source=""),
             terms=Terms(
                 lower=normal.lower,

@@ -1,7 +1,7 @@
-"""What this process tells of a deployment that it dispatches to: the belief of its gate, and what
-the next call of each hub would be told.
+"""What this process publishes of a deployment that it dispatches to: the belief of its gate,
+and the verdict for the next call of each hub.
 
-One small record in `capacity`, every three seconds while this process has a turn to send. `GET
+One small record in `capacity`, every three seconds while this process holds a send lease. `GET
 /capacity` is answered by another process, which shows the newest.
 """
 
@@ -15,7 +15,8 @@ from .belief_report import BeliefReport, HubReport
 
 INTERVAL_SECONDS = 3.0
 TTL_SECONDS = 60
-"""Longer than a report is believed: of the last ones an operator may still see whose they were."""
+"""Longer than a report is believed, so that an operator still sees which process wrote the last
+ones."""
 
 
 class BeliefPublisher:
@@ -28,17 +29,18 @@ class BeliefPublisher:
         self._worker = worker
         self._told_at = float("-inf")
         self._is_told = False
-        """What was told last says that this process dispatches."""
+        """Whether the last published report says that this process dispatches."""
 
     async def tell(self) -> None:
-        """While this process has a turn. Raises DependencyUnavailable."""
+        """Publish a report, if one is due; to be called while this process holds a lease.
+        Raises DependencyUnavailable."""
         now = self._clock.monotonic()
         if now - self._told_at >= INTERVAL_SECONDS:
             self._told_at = now
             await self._write(dispatching=True)
 
     async def take_back(self) -> None:
-        """When there is nothing left to do here. Raises DependencyUnavailable."""
+        """Publish that this process has stopped dispatching. Raises DependencyUnavailable."""
         if self._is_told:
             self._told_at = float("-inf")
             await self._write(dispatching=False)

@@ -1,8 +1,8 @@
-"""What a dispatching process tells of a deployment: what it believes, and what it would say to the
+"""What a dispatching process publishes of a deployment: its belief, and its verdict for the
 next call of each hub. Pure.
 
-Whoever asks over HTTP asks another process than the one that sends, so the one that sends tells it
-in a small record.
+An HTTP request reaches another process than the one that sends, so the sending process writes a
+small record.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from ptu_optimizer.capacity.estimate.belief import Belief, Provenance
 from ptu_optimizer.capacity.signals.reading import InvalidReading
 
 REPORT_FRESH_SECONDS = 15.0
-"""A process that dispatches tells every three seconds. So long without a word, and it was lost, or
-does nothing: some words may be late, and a lease of its is free after ten seconds."""
+"""A dispatching process publishes every three seconds. After this long without a report, it was
+lost or does nothing. Some reports may be late, and its lease is free after ten seconds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HubReport:
-    """What the next call of one hub would be told."""
+    """The verdict for the next call of one hub."""
 
     hub: str
     verdict: Verdict
     waiting: int
-    """Requests of the hub that stand at this process's gate."""
+    """Requests of the hub that wait at this process's gate."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,10 +43,10 @@ class BeliefReport:
     """Calls of this process that are under way."""
     hubs: tuple[HubReport, ...]
     dispatching: bool
-    """False: it has just stopped, and this is its last word."""
+    """False: it has just stopped, and this is its last report."""
 
     def is_fresh(self, *, now: float) -> bool:
-        """Whether it tells of a process that is dispatching at `now`."""
+        """Whether its process is dispatching at `now`."""
         return self.dispatching and now - self.at <= REPORT_FRESH_SECONDS
 
     def hub(self, name: str) -> HubReport | None:
@@ -87,7 +87,7 @@ class BeliefReport:
                 dispatching=bool(record["dispatching"]),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise InvalidReading(f"a told belief: {error}") from None
+            raise InvalidReading(f"a published belief: {error}") from None
 
 
 def _hub_record(one: HubReport) -> dict[str, Any]:
@@ -140,7 +140,7 @@ def _belief(record: Mapping[str, Any]) -> Belief:
 def _number(value: Any) -> float:
     number = float(value)
     if not math.isfinite(number):
-        raise ValueError(f"{value!r} is no number")
+        raise ValueError(f"{value!r} is not a number")
     return number
 
 

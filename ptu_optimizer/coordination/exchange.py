@@ -1,4 +1,4 @@
-"""What processes tell each other while they dispatch, through the container `capacity`.
+"""What processes publish for each other while they dispatch, through the container `capacity`.
 
 An output binding leaves only when a function ends, so what another process needs now is a small
 upsert through the SDK, at most one of each kind a second and deployment, and only when there is
@@ -29,30 +29,31 @@ from .send_lease import RENEW_SECONDS
 _log = logger("exchange")
 
 READING_TTL_SECONDS = 600
-"""How long a reading stays in `capacity`: longer than any is believed."""
+"""How long a reading stays in `capacity`: longer than it is believed."""
 
 USAGE_TTL_SECONDS = 60
-"""Windows of our own calls: a reader that missed them for so long finds them in the metric."""
+"""How long windows of our own calls stay. A reader that missed them for this long finds them in
+the metric."""
 
 LEARNED_TTL_SECONDS = 86_400
 LEARNED_INTERVAL_SECONDS = 3.0
-"""How often the holder of a turn writes down what it has learned, for whoever is next."""
+"""How often the holder of the send lease writes what it has learned, for its successor."""
 
 OVERLAP_SECONDS = 2.0
-"""A record that is as old as the newest may have come after it, and clocks of a store's replicas
-differ a little."""
+"""A record of the same time as the newest may come after it, and the clocks of a store's
+replicas differ a little."""
 
 FOLLOWED = ("lease", "learned", "alert", "minute")
-"""What a process reads that has not the turn; the rest is read when the turn comes."""
+"""What a process without the send lease reads. It reads the rest when it gets the lease."""
 
 HISTORY_SECONDS = 120.0
-"""How far back it then reads: to the end of the newest minute of the metric."""
+"""How far back it then reads: far enough for the newest minute of the metric."""
 
 STOP_SECONDS = 5.0
-"""For one write, as a host ends; without it others wait until the turn runs out."""
+"""For one write as a host ends. Without that write, the others wait until the lease runs out."""
 
 FOLLOWER_INTERVALS = 8
-"""Who has not the turn looks at so much longer intervals."""
+"""A process without the lease reads at intervals that are longer by this factor."""
 
 
 class CapacityExchange:
@@ -94,7 +95,7 @@ class CapacityExchange:
         return self._background.active()
 
     async def stop(self) -> None:
-        """Leave the turn to others at once, before a host ends. Nobody may be inside any more."""
+        """Give the lease up at once, before a host ends. No invocation may be inside any more."""
         await self._background.stop(grace=STOP_SECONDS)
 
     async def _exchange(self) -> float:
@@ -121,11 +122,13 @@ class CapacityExchange:
             _log.error("the exchange of capacity failed unexpectedly", exc_info=error)
 
     def _until_next(self) -> float:
-        """The interval; sooner for a handover that is announced, later for who has not the turn."""
+        """The interval: shorter before an announced handover, longer for a process without the
+        lease."""
         now = self._clock.now()
         leads = any(link.is_busy for link in self._links)
         interval = self._interval if leads else FOLLOWER_INTERVALS * self._interval
-        interval = min(interval, RENEW_SECONDS)  # a turn must be renewed, and its end be heard of
+        # a lease must be renewed, and its end be noticed
+        interval = min(interval, RENEW_SECONDS)
         due = [at - now for link in self._links if (at := link.lease_keeper.soonest()) is not None]
         return max(0.01, min([interval, *due]))
 
@@ -151,22 +154,24 @@ class _Link:
         self._since = 0.0
         self._led = False
         self._taken: dict[str, str] = {}
-        """Etag by id of what was taken in lately: reads overlap."""
+        """The etag of each record that was taken in lately, by id: reads overlap."""
         self._sent: Reading | None = None
         self._learned_at = float("-inf")
 
     @property
     def is_busy(self) -> bool:
-        """Whether others wait for what we know: while we send, until our last call has ended."""
+        """Whether other processes wait for what we know: while we send, and until our last call
+        has ended."""
         return self.lease_keeper.leads or self._gate.in_flight > 0
 
     async def once(self) -> None:
-        """Take in what is new, tell what is ours. A store that is away costs only freshness."""
+        """Read what is new, publish what is ours. If the store is away, signals only get older."""
         try:
             await self._read()
             await self.lease_keeper.step()
             if self.lease_keeper.leads and not self._led:
-                # what those who do not send leave out: all of it is needed from now on
+                # a process that does not send leaves some records out; from now on all are
+                # needed
                 self._since = max(0.0, self._since - HISTORY_SECONDS)
                 await self._read()
             if self.lease_keeper.leads:
@@ -189,7 +194,7 @@ class _Link:
         self._led = self.lease_keeper.leads
         kinds = None if self._led else FOLLOWED
         records = await self._store.changed(self._gate.deployment, since=self._since, kinds=kinds)
-        # a minute of the metric is understood by what is known of our own calls in it
+        # minutes last: the cost of our own calls is subtracted from them
         for record in sorted(records, key=lambda record: record.get("type") == "minute"):
             self._take(record)
 

@@ -29,7 +29,7 @@ _SIGNALS: Mapping[str, Callable[[JsonObject], Signal]] = {
 """What a controller can take in, by the `type` of its record."""
 
 NONSENSE = (InvalidReading, KeyError, TypeError, ValueError)
-"""What reading a record raises that is damaged, or of another version."""
+"""What is raised by a record that is damaged, or of another version."""
 
 
 def signal_of(record: JsonObject) -> Signal | None:
@@ -44,20 +44,20 @@ STORE_CLOCK_SECONDS = 2.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HeldLease:
-    """A lease as it lies in the store."""
+    """A lease as it is in the store."""
 
     lease: SendLease
     written_at: float | None
     """By the store's clock, if it says so."""
 
     def is_held(self, *, now: float) -> bool:
-        """Whether its holder has renewed it in time, as far as two clocks can tell."""
+        """Whether its holder has renewed it in time, as far as two clocks allow to say."""
         age = 0.0 if self.written_at is None else now - self.written_at
         return bool(self.lease.holder) and age <= LEASE_SECONDS + STORE_CLOCK_SECONDS
 
 
 class CapacityRecords:
-    """What makes no sense is left out: a record of another version goes away by itself."""
+    """A record that makes no sense is left out: it is of another version and expires by itself."""
 
     def __init__(self) -> None:
         self.reports: list[BeliefReport] = []
@@ -65,7 +65,7 @@ class CapacityRecords:
         self.alerts: list[Alert] = []
         self.learned: Learned | None = None
         self.signals: list[Recorded] = []
-        """Everything that a controller can be told, alerts and what was learned included."""
+        """Everything that a controller can take in, alerts and learned values included."""
 
     def take(self, record: JsonObject) -> None:
         try:
@@ -77,7 +77,7 @@ class CapacityRecords:
             )
 
     def told(self, *, now: float) -> list[BeliefReport]:
-        """The words of those who are dispatching."""
+        """The reports of the processes that are dispatching."""
         return [one for one in self.reports if one.is_fresh(now=now)]
 
     def _take(self, record: JsonObject) -> None:

@@ -71,7 +71,8 @@ class TokenCheck:
 
 
 class PlatformCheck:
-    """Believes App Service authentication, which takes this header away from what comes in."""
+    """Trusts App Service authentication, which removes this header from incoming requests and
+    sets its own."""
 
     def __init__(self, *, app_id: str, tenant: str | None) -> None:
         """`tenant`, if given, is the only one whose principals count."""
@@ -102,7 +103,7 @@ def _permit(*, app_ids: Sequence[object], roles: Sequence[object], app_id: str) 
 
 
 def _unauthorized(why: str) -> AppError:
-    """401. The caller is told nothing that helps to guess; the log says why."""
+    """401. The answer says nothing that helps to guess; the log says why."""
     _log.warning("an alert's caller is not authenticated", extra={"why": why})
     return AppError(
         "The caller is not authenticated.",

@@ -1,7 +1,6 @@
-"""Taking an alert in: written before it is answered, since a metric alert fires only once.
-
-What an action group may repeat is answered 503: it tries again up to five times within 75 s, then
-calls nobody for 15 minutes (Microsoft, "Action groups: Webhook retry behavior").
+"""Takes an alert in. It is written before it is answered, because a metric alert fires only
+once. An answer of 503 makes the action group try again, up to five times within 75 s; then it
+makes no call for 15 minutes (Microsoft, "Action groups: Webhook retry behavior").
 """
 
 from __future__ import annotations
@@ -38,7 +37,8 @@ until 2023), and verifying a token may take some of them."""
 MAX_SWAPS = 5
 """Tries to write one record that others write too. Deliveries of one alert are few."""
 KEPT_SECONDS = 3_600
-"""How long a record outlives its expiry: a late delivery must still meet what it is older than."""
+"""How long a record outlives its expiry, so that an older delivery that comes late is still
+recognised as older."""
 
 
 class Alerts:
@@ -110,7 +110,7 @@ class Alerts:
         )
 
     async def _stored(self, alert: Alert) -> tuple[Alert | None, str | None]:
-        """The record of the same alert, and its etag; one that makes no sense is written over."""
+        """The record of the same alert, and its etag. A record that makes no sense is replaced."""
         for record in await self._store.changed(alert.deployment, since=0.0):
             if record["id"] == alert.record_id:
                 try:
@@ -130,7 +130,7 @@ def _parse(raw: bytes) -> CommonAlert:
     except NotTheSchema as error:
         _log.warning("an alert is refused", extra={"why": str(error)})
         raise AppError(
-            f"The body is no alert in Azure Monitor's common alert schema: {error}.",
+            f"The body is not an alert in Azure Monitor's common alert schema: {error}.",
             status=400,
             param=error.path or None,
             code="invalid_alert",

@@ -1,4 +1,4 @@
-"""Which minutes of the metric are worth a write: new ones, and those that late points mended."""
+"""Which minutes of the metric need a write: new ones, and those that late points changed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ptu_optimizer.capacity.signals.minute import Minute
 from ptu_optimizer.ports.monitor import Monitor
 
 MINUTE_TTL_SECONDS = 900
-"""How long a minute stays in `capacity`: longer than the ten minutes in which it may be mended."""
+"""How long a minute stays in `capacity`: longer than the ten minutes in which it may change."""
 
 _FIGURES = tuple(
     field.name for field in fields(Minute) if field.name not in ("deployment", "ends_at")
@@ -17,11 +17,10 @@ _FIGURES = tuple(
 
 
 class MetricMinutes:
-    """Remembers what it has given out, so that nothing is written over and over.
-
-    The memory is the process's own: another process, or this one after a restart, gives out once
-    more what Azure Monitor still tells. Nobody hears of a write that failed after it was given out;
-    the minute is then missing, and the next one is not.
+    """Remembers which minutes it has given out, so that none is written again and again. The
+    memory is the process's own: another process, or this one after a restart, gives out once
+    more what Azure Monitor still reports. If the write of a minute fails, this is not noticed:
+    that minute is missing, and the next one is not.
     """
 
     def __init__(self, *, monitor: Monitor) -> None:
@@ -51,7 +50,7 @@ class MetricMinutes:
 
 
 def _mended(known: Minute, told: Minute) -> Minute:
-    """What is told now, and of what is not told now what was known: a metric that cannot be read
-    for once takes nothing back."""
+    """The new figures, and the known ones where a figure is missing now: one failed read of a
+    metric takes nothing back."""
     figures = {name: getattr(told, name) for name in _FIGURES}
     return replace(known, **{name: value for name, value in figures.items() if value is not None})

@@ -1,7 +1,7 @@
 """Usage events of interactive gateways: a delivered batch in, windows of work out.
 
-Nothing here raises for what an event says: data of this kind is worth less than the seconds for
-which a bad event would hold its partition.
+Nothing here raises because of an event's content: a bad event would hold its partition, and
+that costs more than the event is worth.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _log = logger("usage")
 
 
 USAGE_TTL_SECONDS = 120
-"""How long windows stay in `capacity`: whoever follows a deployment reads them within seconds."""
+"""How long windows stay in `capacity`. A process that needs them reads them within seconds."""
 
 RELEVANT_SECONDS = MAX_AGE_SECONDS + MAX_AHEAD_SECONDS
-"""What the hub took longer ago than this is too old, or its time was ahead of the hub's."""
+"""An event that the hub took longer ago than this is too old."""
 
 LOG_SECONDS = 60.0
 """At most one report a minute, however many batches there are."""

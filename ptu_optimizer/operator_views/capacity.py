@@ -1,8 +1,9 @@
-"""What an operator sees of the deployments: the belief and what it rests on, whose turn it is to
-send, the verdict now, what was learned, and what would change it.
+"""What an operator sees of the deployments: the belief and its basis, which process may send,
+the verdict now, what was learned, and what would change it.
 
-A process that dispatches tells what it believes; the newest word is shown. While none does, a
-belief is made of the records alone, by the controller that a process would begin with.
+A dispatching process publishes its belief, and the newest report is shown. While none
+dispatches, the belief is made from the records alone, by the controller with which a process
+would start.
 """
 
 from __future__ import annotations
@@ -32,10 +33,11 @@ from .replay import replay
 from .what_would_change import Terms, what_would_change
 
 TOLD = ("belief", "lease", "learned", "alert")
-"""What is read first. While a process dispatches it is enough: its word says what it rests on."""
+"""What is read first. While a process dispatches it is enough: its report says what the belief
+rests on."""
 
 SIGNALS = ("reading", "minute", "usage")
-"""What is read as well while none does."""
+"""What is also read while no process dispatches."""
 
 NOTHING_DISPATCHES = (
     "Nothing is being dispatched. This is what the records say; the verdict is a first call's."
@@ -52,7 +54,7 @@ class CapacityView:
         terms: Terms,
         clock: Clock,
     ) -> None:
-        """`fresh_controller` makes one for a deployment, which has seen nothing yet."""
+        """`fresh_controller` makes a controller of a deployment that has seen no signal yet."""
         self._store = store
         kinds = {kind: [one for one in backends if one.kind is kind] for kind in BackendKind}
         self._deployments = {one.name: one for one in kinds[BackendKind.PROVISIONED]}
@@ -151,7 +153,7 @@ class CapacityView:
             records.take(record)
 
     def _believed(self, deployment: str, records: CapacityRecords, *, now: float) -> BeliefReport:
-        """What a process would begin with that began to dispatch now."""
+        """The belief of a process that would start to dispatch now."""
         controller = self._fresh_controller(deployment)
         replay(controller, records.signals, now=now)
         verdict = controller.ask(now=now, work=0.0, priority="normal")
@@ -169,7 +171,7 @@ class CapacityView:
 def _spoken_of(
     hub: str, reports: Sequence[BeliefReport], leases: Sequence[HeldLease]
 ) -> tuple[BeliefReport, HubReport] | None:
-    """A hub by the word of who has its turn, else by the newest word on it."""
+    """The report on a hub from the holder of its lease, else the newest one."""
     holder = next((one.lease.holder for one in leases if one.lease.hub == hub), "")
     spoken = [(report, one) for report in reports if (one := report.hub(hub)) is not None]
     return max(spoken, key=lambda one: (one[0].worker == holder, one[0].at), default=None)

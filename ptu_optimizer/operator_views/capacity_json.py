@@ -1,4 +1,4 @@
-"""The parts of `GET /capacity`, each as JSON. No number leaves that is none: it is null then."""
+"""The parts of `GET /capacity`, each as JSON. A value that is not a finite number becomes null."""
 
 from __future__ import annotations
 

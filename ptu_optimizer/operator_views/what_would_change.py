@@ -74,9 +74,9 @@ def _times(
     for verdict in (one.verdict for one in verdicts):
         if isinstance(verdict, Wait) and verdict.retry_at is not None:
             if verdict.retry_at > now:
-                yield f"at {time(verdict.retry_at)}, when the next call is looked at again"
+                yield f"at {time(verdict.retry_at)}, when the next call is considered again"
             else:
-                yield "at any moment: the next call is looked at again all the time"
+                yield "any moment: the decision is re-evaluated continuously"
 
 
 def _calls(report: BeliefReport, terms: Terms) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""One call to a deployment: how it is made, and everything that its answer can tell."""
+"""One call to a deployment: how it is made, and everything that its answer can say."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class TokenUsage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """What every response may tell besides its content."""
+    """What every response may say besides its content."""
 
     status: int | None = None
     utilization: float | None = None
@@ -32,7 +32,7 @@ class Answer:
     """The provisioned deployment that was full, so that Azure itself had the call answered by
     pay-as-you-go: a 429 in disguise."""
     tokens_left: int | None = None
-    """What is left of a pay-as-you-go deployment's tokens per minute; None if it is not told."""
+    """The tokens per minute that a pay-as-you-go deployment has left; None if it does not say."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

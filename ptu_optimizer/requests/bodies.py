@@ -140,7 +140,7 @@ def read_item(line: bytes) -> Item:
     try:
         return Item.from_record(orjson.loads(line))
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-        raise InputMissing(f"what the blob holds in its place is no input: {error}") from None
+        raise InputMissing(f"the stored input cannot be read: {error}") from None
 
 
 class Bodies:

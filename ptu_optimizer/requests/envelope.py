@@ -45,7 +45,7 @@ class RequestEvent(BaseModel):
     deferrals: Annotated[int, Field(ge=0)] = 0
     not_before: float | None = None
     why: str | None = None
-    """Why it was re-scheduled: told, never decided upon."""
+    """Why it was re-scheduled: shown, never decided upon."""
     deadline: float
     deployment: str
     priority: Priority = Priority.NORMAL
@@ -81,7 +81,8 @@ class RequestEvent(BaseModel):
 
 
 class NudgeEvent(BaseModel):
-    """Says nothing: its handling moves a partition's position on (docs/ledger.md, rule 11)."""
+    """An event without content: handling it moves a partition's position on (docs/ledger.md,
+    rule 11)."""
 
     model_config = ConfigDict(frozen=True)
     v: Literal[1] = 1

@@ -1,6 +1,7 @@
 """The keys that sign request ids, and what may be decided with them.
 
-A process that has not seen the newest key cannot tell an id of that key from a forged one. So an id
+A process that has not seen the newest key cannot distinguish an id of that key from a forged
+one. So an id
 is called forged only with keys that were read a short time ago; else they are read first.
 """
 

@@ -33,7 +33,7 @@ MAX_GROUP_SIZE = (1 << 24) - 1
 MAX_LIFETIME_SECONDS = ((1 << 24) - 1) * 60
 
 UNIQUE_BYTES = 7
-"""What tells two groups of the same second apart."""
+"""These bytes distinguish groups of the same second."""
 
 _PAYLOAD_BYTES = 10 + UNIQUE_BYTES
 _MAC_BYTES = 8
@@ -120,8 +120,8 @@ class IdMint:
     ) -> GroupId:
         """A new group id. `ends_at` is rounded up to a whole minute after `created_at`.
 
-        `unique`, UNIQUE_BYTES long, replaces the random bytes: who mints again with the same values
-        and the same key gets the same id.
+        `unique`, UNIQUE_BYTES long, replaces the random bytes: a second call with the same
+        values and the same key gives the same id.
         """
         created = int(created_at)
         minutes = -(-int(ends_at - created) // 60) + 1
@@ -157,10 +157,10 @@ class IdMint:
 
 
 def claimed_group(text: str) -> GroupId:
-    """What the id of a group or a request says of its group, signed by whomever.
+    """What the id of a group or a request says of its group, without checking who signed it.
 
-    For finding the record that names its tenant: nothing else may be concluded from it. Raises
-    ForgedId for what is not even shaped like an id.
+    Only for finding the record that names its tenant: it proves nothing. Raises ForgedId for a
+    text that does not have the form of an id.
     """
     match = _REQUEST.fullmatch(text)
     group = match[1] if match is not None else text

@@ -1,4 +1,4 @@
-"""A copy of a request's event on a hub: how each way to publish it again does so."""
+"""How a copy of a request's event is published, by re-scheduling and by the sweep."""
 
 from __future__ import annotations
 

@@ -10,17 +10,17 @@ from .envelope import RequestEvent
 from .item import Item, Priority, Spillover
 
 STAYS = float("inf")
-"""When a request leaves for spillover whose policy or deployment keeps it."""
+"""When a request leaves that may not spill over."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Urgency:
-    """How near is near, in seconds."""
+    """Which deadlines are near, in seconds."""
 
     soon: float = 900.0
     """With this much left, or less, a request overtakes those that can wait."""
     spillover_lead: float = 60.0
-    """So long before its deadline a request leaves for pay-as-you-go, if it may."""
+    """How long before its deadline a request leaves for pay-as-you-go, if it may."""
 
     def first_hub(self, item: Item, *, now: float) -> str:
         """Where the first event of a request goes."""
@@ -41,8 +41,8 @@ class Urgency:
         return deadline - now <= self.soon
 
     def leaves_at(self, event: RequestEvent, *, created_at: float) -> float:
-        """Epoch seconds. Half of a short time is the PTU's, or such a request would never try it:
-        `created_at` is when its group was."""
+        """When a request leaves, in epoch seconds. `created_at` is when its group was made. Of
+        a short time, the PTU gets half: otherwise such a request would never try it."""
         if event.spillover is Spillover.NEVER:
             return STAYS
         return self.leaves(event.deadline, created_at=created_at)

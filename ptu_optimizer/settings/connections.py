@@ -104,10 +104,9 @@ class ConnectionSettings(SettingsGroup):
     @field_validator("event_hubs", "cosmos", "storage")
     @classmethod
     def _names_its_parts(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        """Else a wrong string is met by the first request instead of here. Says nothing of what is
-        in it."""
+        """Find a wrong string here, and not at the first request. Shows nothing of its content."""
         if value is not None and not _CONNECTION_STRINGS[str(info.field_name)].search(
             value.get_secret_value()
         ):
-            raise ValueError("it is no such connection string")
+            raise ValueError("its parts are not those of such a connection string")
         return value

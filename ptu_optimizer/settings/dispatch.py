@@ -16,11 +16,12 @@ HOST_MARGIN_SECONDS = 120.0
 budget ends, the output bindings, and the host itself."""
 
 LONGEST_TURN_WAIT_SECONDS = 6_600.0
-"""A batch waits no longer for its turn to send, whatever time the function timeout leaves."""
+"""A batch waits no longer than this for the send lease, even if the function timeout leaves
+more time."""
 
 LEAST_TURN_WAIT_SECONDS = 1_800.0
-"""Ten of the longest turns that other processes take. With less, a batch would be published again
-and again before its turn comes."""
+"""Ten times the longest that another process keeps the send lease. With less, a batch would be
+published again and again before the lease comes."""
 
 _MOST_WORK_SECONDS = FUNCTION_TIMEOUT_SECONDS - HOST_MARGIN_SECONDS - LEAST_TURN_WAIT_SECONDS
 

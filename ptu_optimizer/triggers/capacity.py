@@ -1,4 +1,4 @@
-"""The gauge: its timer, which writes what Azure Monitor tells of each minute, and what it shows."""
+"""The gauge: its timer, which writes each minute of Azure Monitor, and `GET /capacity`."""
 
 import azure.functions as func
 from azurefunctions.extensions.http.fastapi import Request, Response

@@ -166,12 +166,12 @@ def test_the_newest_of_a_kind_counts() -> None:
     [
         pytest.param(
             Wait("429", blocked=True, retry_at=NOW + 5),
-            "at <1005>, when the next call is looked at again",
+            "at <1005>, when the next call is considered again",
             id="a time to come",
         ),
         pytest.param(
             Wait("level", blocked=False, retry_at=NOW - 1),
-            "at any moment: the next call is looked at again all the time",
+            "any moment: the decision is re-evaluated continuously",
             id="a time that has come since it was told",
         ),
     ],

@@ -30,7 +30,7 @@ class Number:
     def wrong(self, value: Any) -> str:
         number = whole(value) if self.whole else real(value)
         if number is None:
-            return "is no whole number" if self.whole else "is no number"
+            return "is not a whole number" if self.whole else "is not a number"
         if self.gt is not None and number <= self.gt:
             return f"must be above {self.gt:g}"
         if self.ge is not None and number < self.ge:

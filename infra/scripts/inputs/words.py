@@ -84,7 +84,7 @@ def _numbers(inputs: Inputs) -> list[str]:
             continue
         if not is_number(text):
             found.append(
-                f"{name} is {text!r}, which is no number; azd would take its default"
+                f"{name} is {text!r}, which is not a number; azd would take its default"
                 + mend(name, str(least))
             )
         elif int(text) < least or (most is not None and int(text) > most):

@@ -108,7 +108,7 @@ class LevelController:
             )
         if basis is Basis.METRIC:
             if self._header_is_a_call_away(now, priority):
-                return Admit("this deployment tells its level: a probe")
+                return Admit("this deployment reports its level: a probe")
             return self._by_minutes(now, work / self._rate, priority)
         if basis is Basis.NOTHING:
             return self._blind(now)

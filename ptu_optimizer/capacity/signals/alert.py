@@ -45,13 +45,13 @@ class Alert:
     def __post_init__(self) -> None:
         for name in _TIMES:
             if not math.isfinite(getattr(self, name)):
-                raise InvalidReading(f"alert {self.rule}: {name} is no time")
+                raise InvalidReading(f"alert {self.rule}: {name} is not a time")
         for name in _OPTIONAL_NUMBERS:
             number = getattr(self, name)
             if number is not None and not math.isfinite(number):
-                raise InvalidReading(f"alert {self.rule}: {name} is no number")
+                raise InvalidReading(f"alert {self.rule}: {name} is not a number")
         if self.value is not None and self.value < 0:
-            raise InvalidReading(f"alert {self.rule}: {self.value!r} is no utilization")
+            raise InvalidReading(f"alert {self.rule}: {self.value!r} is not a utilization")
         if (self.state is Condition.RESOLVED) != (self.resolved_at is not None):
             raise InvalidReading(f"alert {self.rule}: {self.state}, resolved {self.resolved_at}")
 
@@ -99,7 +99,7 @@ class Alert:
         try:
             parts: dict[str, Any] = {name: record[name] for name in _TEXTS}
             if not all(isinstance(text, str) for text in parts.values()):
-                raise InvalidReading(f"alert: one of {', '.join(_TEXTS)} is no text")
+                raise InvalidReading(f"alert: one of {', '.join(_TEXTS)} is not a text")
             parts |= {name: float(record[name]) for name in _TIMES}
             parts |= {
                 name: None if record[name] is None else float(record[name])

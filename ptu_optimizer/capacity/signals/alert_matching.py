@@ -71,7 +71,7 @@ def concern(
         if fitting:
             criteria[ours_named.backend] = min(fitting, key=_less_telling)
     if not criteria:
-        return Ignored("its metric does not tell how full a deployment is")
+        return Ignored("its metric does not show how full a deployment is")
     return criteria
 
 

@@ -31,7 +31,7 @@ SCHEMA_ID = "azureMonitorCommonAlertSchema"
 
 
 class NotTheSchema(ValueError):
-    """The payload is no common alert; `path` is where."""
+    """The payload is not a common alert; `path` is where."""
 
     def __init__(self, *, path: str, reason: str) -> None:
         super().__init__(f"{path}: {reason}" if path else reason)

@@ -61,7 +61,7 @@ class Learned:
             if not math.isfinite(value) or value < 0:
                 raise InvalidReading(f"learned {name}: {value!r}")
         if not all(map(math.isfinite, (*self.depth_evidence, *self.burst_evidence))):
-            raise InvalidReading("learned from evidence that is no number")
+            raise InvalidReading("learned from evidence that is not a number")
         if self.metric_meaning not in _MEANINGS:
             raise InvalidReading(f"learned metric_meaning: {self.metric_meaning!r}")
 

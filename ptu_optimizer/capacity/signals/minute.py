@@ -50,7 +50,7 @@ class Minute:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.ends_at):
-            raise InvalidReading(f"azure monitor: {self.ends_at!r} is no time")
+            raise InvalidReading(f"azure monitor: {self.ends_at!r} is not a time")
         for name in _FIGURES:
             value = getattr(self, name)
             if value is not None and (not math.isfinite(value) or value < 0):

@@ -37,14 +37,14 @@ class Reading:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.value) or self.value < 0:
-            raise InvalidReading(f"{self.source}: {self.value!r} is no utilization")
+            raise InvalidReading(f"{self.source}: {self.value!r} is not a utilization")
         if not math.isfinite(self.observed_at):
-            raise InvalidReading(f"{self.source}: {self.observed_at!r} is no time")
+            raise InvalidReading(f"{self.source}: {self.observed_at!r} is not a time")
         if not math.isfinite(self.span) or self.span < 0:
-            raise InvalidReading(f"{self.source}: {self.span!r} is no span of time")
+            raise InvalidReading(f"{self.source}: {self.span!r} is not a time span")
         if self.until is not None and not math.isfinite(self.until):
             # a gate that closed until then would never open again
-            raise InvalidReading(f"{self.source}: {self.until!r} is no time")
+            raise InvalidReading(f"{self.source}: {self.until!r} is not a time")
 
     def record(self, *, record_id: str, ttl_seconds: int) -> dict[str, Any]:
         """The document for `capacity`."""

@@ -209,7 +209,7 @@ class UsageEvents:
         return change if isinstance(change, str) else (name, window_start(at), change)
 
     def _backend_of(self, event: UsageEvent) -> tuple[str, Model] | str:
-        """Its name and model; or why it cannot be told which one is meant."""
+        """Its name and model; or why it is not clear which one is meant."""
         if event.backend is not None:
             return self._backends.get(event.backend.lower(), "unknown backend")
         if event.resource is not None:

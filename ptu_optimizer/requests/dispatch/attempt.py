@@ -56,7 +56,7 @@ Next = Concluded | Released | Claim | Later
 
 
 class Call(Protocol):
-    """Makes the call, once, and sees to whatever must know what it told."""
+    """Makes the call, once, and passes its result to all listeners."""
 
     async def __call__(
         self, body: JsonObject, *, call_id: str, timeout_seconds: float
@@ -176,8 +176,8 @@ class Attempts:
                 )
 
     def _pause_of_refused(self, attempt: _Claimed) -> float:
-        """At first what the service says; then it grows, or a request that meets a full deployment
-        for hours would fill its ledger with thousands of slots."""
+        """At first the time that the service names; then longer. Otherwise a request that meets
+        a full deployment for hours would fill its ledger with thousands of slots."""
         released = attempt.slot.n // 2
         return self._timing.deferral_interval(released - 1) if released else 0.0
 
@@ -213,7 +213,8 @@ class Attempts:
         pause: float = 0.0,
         at_least: float = 0.0,
     ) -> Next:
-        """`pause` is ours, `at_least` the deployment's; its route may have less time."""
+        """`pause` is our own, `at_least` the one that the deployment named; the route may have
+        less time left."""
         slot, now = attempt.slot, self._clock.now()
         released = Slot(
             request_id=slot.request_id,
@@ -239,7 +240,8 @@ class Attempts:
         return attempt.started + self._timing.call_limit + self._timing.write_budget
 
     async def _look(self, attempt: _Claimed, slot: Slot, created: Created) -> Step:
-        """Someone was here, or nobody knows: read and do what the ledger says."""
+        """The create was refused, or its fate is not known: read the ledger, and do what it
+        says."""
         until = self._clock.monotonic() + self._timing.write_budget / 2
         try:
             records = await self._ledger.read(slot.request_id, until=until)
@@ -247,7 +249,7 @@ class Attempts:
             _log.warning("the ledger cannot be read", extra={"reason": error.reason})
             why = "its ledger cannot be read now"
             not_before = self._clock.now() + VISIBILITY_DELAY_SECONDS
-            # 1: nothing was seen, so nothing but what the event carries already
+            # 1: nothing was seen, so the event keeps the slot that it carries
             return Later(attempt.request.event.slot, not_before, why)
         return next_step(
             records.slots,

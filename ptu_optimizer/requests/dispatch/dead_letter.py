@@ -1,4 +1,4 @@
-"""An event that cannot be handled, as it is put aside for `dead_letters`."""
+"""The document of an event that cannot be handled, for `dead_letters`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DEAD_LETTER_TTL_SECONDS = 30 * 86_400
 def dead_letter(
     delivery: Delivery, event: DeliveredEvent, reason: str, *, now: float
 ) -> JsonObject:
-    """An event of this batch that is put aside, whole."""
+    """The whole event, with the reason why it is put aside."""
     return {
         "id": f"{delivery.hub}:{delivery.partition}:{event.sequence_number}",
         "bucket": bucket_of(event.enqueued_at),

@@ -1,4 +1,4 @@
-"""A delivered request in its invocation: what all who bring it on need to know of where it came."""
+"""A delivered request together with the event and the invocation that it came with."""
 
 from __future__ import annotations
 

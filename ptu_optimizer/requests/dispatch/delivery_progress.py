@@ -3,9 +3,9 @@
 The trigger hands over a partition's next batch when the function has returned. If that were to
 wait for the slowest call, nothing of the partition could be sent meanwhile: with one busy
 partition a fifth of the deployment stays idle. So a full batch, behind which there is more, returns
-when each of its requests is done or under way. The calls go on in this process. If it dies, their
-leases end and the sweep finds them, as it finds whatever has lost its event (docs/ledger.md, rule
-11).
+when each of its requests is done or under way. The calls go on in this process. If it dies,
+their leases end and the sweep finds them, as it finds every request without an event
+(docs/ledger.md, rule 11).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class DeliveryProgress:
         self._wake()
 
     def waits_again(self, request_id: str) -> None:
-        """Its call brought no outcome: it stands at the gate once more."""
+        """Its call brought no outcome: it waits at the gate again."""
         self._waiting.add(request_id)
 
     done = under_way

@@ -1,8 +1,8 @@
 """The dispatcher: a delivered batch of one partition in, every event dealt with, a report out.
 
-It decodes, writes result events first, and hands every request to its handler. What one event does
-never takes its neighbours along; what cannot be kept safe raises at the end, so that the trigger's
-retry policy brings the batch again.
+It decodes, writes result events first, and hands every request to its handler. A failure of one
+event never affects the others of its batch. If something could not be stored, the dispatcher
+raises at the end, so that the trigger's retry policy delivers the batch again.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Dispatcher:
                 elif tasks:
                     await asyncio.wait(tasks)
                 await invocation.rescheduler.flushed()
-            except asyncio.CancelledError:  # a batch that is given up takes its requests along
+            except asyncio.CancelledError:  # if the batch is given up, its requests are as well
                 await _give_up(tasks)
                 raise
         trailing = [task for task in tasks if not task.done()]
@@ -116,10 +116,9 @@ class Dispatcher:
         return report
 
     async def settled(self) -> Report:
-        """Wait for the calls that outlived their batches; what they leave behind.
-
-        For a host that stops in good order. One that does not ask loses nothing: the leases of
-        such calls end, and the sweep finds their requests.
+        """Wait for the calls that outlived their batches, and return their report. For a host
+        that stops in good order. A host that does not ask loses nothing: the leases of such
+        calls end, and the sweep finds their requests.
         """
         while self._trails:
             await asyncio.wait(set(self._trails))
@@ -128,7 +127,8 @@ class Dispatcher:
         return left
 
     async def leave(self) -> None:
-        """Give up whatever is still under way and hand the turn on, before a host ends."""
+        """Give up all calls that are still under way, and give up the send lease, before a host
+        ends."""
         await _give_up(self._trails)
         await self._flows.stop()
         await self._exchange.stop()
@@ -141,7 +141,7 @@ class Dispatcher:
         return task
 
     def _trail(self, invocation: Invocation, tasks: Sequence[_Task]) -> None:
-        """Let calls go on whose batch has returned; what they leave behind is the next one's."""
+        """Let calls go on whose batch has returned. Their annotations go into the next report."""
         trail = asyncio.create_task(self._trailing(invocation, tasks))
         self._trails.add(trail)
         trail.add_done_callback(self._trails.discard)
@@ -199,7 +199,8 @@ class Dispatcher:
         invocation.report.dead_letters.append(record)
 
     async def _guarded(self, request: DeliveredRequest) -> Exception | None:
-        """One request; an exception that must keep the batch is returned, others re-schedule."""
+        """Handle one request. An exception that must bring the batch again is returned; any
+        other re-schedules the request."""
         event = request.event
         try:
             await self._handler.handle(request)
@@ -221,7 +222,7 @@ async def _give_up(tasks: Iterable[asyncio.Task[Any]]) -> None:
 
 
 def _newest_copies(requests: Sequence[DeliveredRequest]) -> list[DeliveredRequest]:
-    """Copies of a request that meet in a batch become one (10): the newest speaks for all."""
+    """Copies of a request that meet in a batch become one, the newest (10)."""
     newest: dict[str, DeliveredRequest] = {}
     for request in requests:
         known = newest.get(request.event.request_id)

@@ -1,7 +1,7 @@
 """One delivered request on its way: due, admitted, attempted; or re-scheduled, or expired.
 
-What one request does never takes its neighbours along: whatever is raised here concerns it alone,
-and the dispatcher decides what that means for its batch.
+A failure of one request never affects the others: an exception that is raised here concerns
+this request alone, and the dispatcher decides what it means for the batch.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class RequestHandler:
     async def _move(
         self, request: DeliveredRequest, standing: Standing, passing: Passing
     ) -> Standing | Reschedule | Done:
-        """Do what comes next; what that makes of the request."""
+        """Make one move. Returns the request's standing after it."""
         move = next_move(
             standing,
             request.event,
@@ -171,7 +171,7 @@ class RequestHandler:
             if route.spilled_over:
                 pause = max(self._timing.first_deferral, pause)
             if not move.to_take_over and route.leaves_at - now < self._urgency.soon:
-                # it must not miss its time behind a crowd that is not due
+                # it must not miss its time behind many that are not due
                 hub = REQUESTS_SOON
         not_before = max(move.due, now + pause)
         copy = event.rescheduled(slot=move.slot, not_before=not_before, why=why)
@@ -185,8 +185,8 @@ class RequestHandler:
     # --- its ledger -------------------------------------------------------------------------------
 
     async def _read(self, request: DeliveredRequest) -> tuple[Next | Ended, str]:
-        """An event that carries n > 1 follows the ledger, not its memory of it (6). Also why it
-        has waited so far, as far as that is known."""
+        """An event that carries n > 1 follows the ledger, not its own state (6). Also returns
+        why it has waited so far, if that is known."""
         event = request.event
         until = self._clock.monotonic() + self._timing.write_budget / 2
         try:
@@ -244,7 +244,7 @@ class RequestHandler:
         return CallAsk(
             work=self._work(request, route.target),
             limits=WaitLimits(
-                # with nowhere else to go, nothing is won by coming back later
+                # it has no other deployment, so coming back later would gain nothing
                 hold_seconds=left if route.spilled_over else self._timing.hold,
                 until=request.invocation.until,
                 turn_seconds=self._timing.turn_wait,
@@ -264,7 +264,8 @@ class RequestHandler:
             try:
                 body = await self._bodies.body(request.event, request.group)
             except DependencyUnavailable as error:
-                # nothing is claimed yet, so this event can wait elsewhere and hold up no other
+                # nothing is claimed yet, so this event can wait on another hub and not delay
+                # others
                 why = f"its input cannot be read now ({error.reason})"
                 return Later(carried(claim), self._clock.now(), why)
             call = self._calls.of(route.target, permit)

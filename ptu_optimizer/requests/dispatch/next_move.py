@@ -1,4 +1,4 @@
-"""What is done next with a delivered request. Pure; the handler only does it.
+"""What is done next with a delivered request. Pure; the handler applies it.
 
 A request has a standing: the slot that it may claim, the time before which it may not, and why it
 has waited. Each step changes its standing, and its standing decides its next move.
@@ -46,9 +46,9 @@ class Reschedule:
     why: str
     due: float = 0.0
     to_take_over: bool = False
-    """It waits for the lease of an attempt, so no other hub than `requests-later` will do."""
+    """It waits for the lease of an attempt, so it must go to `requests-later`."""
     after_seconds: float = 0.0
-    """Hold it so long first, lest it circle the hub."""
+    """Hold it for this long first, so that it does not circle through the hub."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +152,9 @@ def after_step(standing: Standing, step: Next | Ended) -> Standing | Reschedule 
 def after_refusal(
     standing: Standing, claim: Claim, refusal: NotAdmitted, *, has_waited: bool
 ) -> Standing | Reschedule:
-    """What a gate's refusal makes of a request. `has_waited`: it stood there a while."""
-    # one that never stood there was out of time already: what it waited for before stands
+    """The standing of a request that its gate did not admit. `has_waited`: it waited there for
+    a while."""
+    # a request that did not wait there was out of time already: it keeps its earlier reason
     why = refusal.why if has_waited or not standing.why else standing.why
     if not refusal.route_is_over:
         return Reschedule(slot=carried(claim), why=why)
@@ -162,5 +163,5 @@ def after_refusal(
 
 
 def carried(claim: Claim) -> int:
-    """1: a slot whose predecessor was not seen released is not carried by an event."""
+    """1: an event carries a slot only if its predecessor was seen as released."""
     return claim.n - 1 if claim.takes_over else claim.n

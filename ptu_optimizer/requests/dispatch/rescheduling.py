@@ -17,7 +17,7 @@ from ptu_optimizer.telemetry import logger
 _log = logger("deferral")
 
 GATHER_SECONDS = 0.05
-"""What is re-scheduled within this time leaves in one publication."""
+"""All copies that are added within this time leave in one publication."""
 
 MEMORY_MARGIN_SECONDS = 60.0
 """How much longer than its due time and the hold budget a publication is remembered."""
@@ -124,7 +124,7 @@ class Rescheduler:
         try:
             await publish_again(self._publisher, hub, [event for _, event in batch])
         except BaseException:
-            # some may have been sent: a copy too many is harmless, a lost one is not
+            # some may have been sent: a second copy is harmless, a lost one is not
             self._waiting += batch
             raise
         for _, event in batch:

@@ -15,14 +15,14 @@ class Route:
 
     target: GatedDeployment
     leaves_at: float
-    """When it leaves the lane of its own deployment for spillover; infinite if it does not."""
+    """When it leaves its own deployment for spillover; infinite if it does not."""
     deadline: float
     spilled_over: str | None = None
     """Why it has left, if it has."""
 
     @property
     def until(self) -> float:
-        """How long it may wait for this lane."""
+        """How long it may wait for this deployment."""
         return self.deadline if self.spilled_over else min(self.leaves_at, self.deadline)
 
     def pause(self, seconds: float, *, at_least: float = 0.0, now: float) -> float:

@@ -27,7 +27,7 @@ class Published:
     """What became of a chunk."""
 
     cursor: int
-    """The index of the first item after it: whoever goes on there repeats no event of it."""
+    """The index of the first item after it. To continue there repeats no event of this chunk."""
     items: int
     sent: int
     """How many of its events are on their hub. The sweep sends the others."""

@@ -1,4 +1,5 @@
-"""Annotations: records beside the slots that say how a request fares, and decide nothing (12)."""
+"""Annotations: records beside the slots that show the progress of a request, and decide nothing
+(12)."""
 
 from __future__ import annotations
 

@@ -30,17 +30,17 @@ class ResultEvent(BaseModel):
         return tenant if isinstance(tenant, str) else ""
 
     def outcome(self) -> Slot:
-        """The slot of its record. Raises UndecodableEvent if that is no outcome of this request,
-        whose id is known to be genuine: it would hold its partition for as long as its group lives.
+        """The slot of its record. Raises UndecodableEvent if that is not an outcome of this
+        request: such an event would hold its partition for as long as its group lives.
         """
         try:
             slot = Slot.from_record(self.record)
             expected = slot.record(ends_at=0, now=0)
             fits = all(self.record[name] == expected[name] for name in ("id", "slice"))
         except (KeyError, TypeError, ValueError):
-            raise UndecodableEvent("record: is no slot") from None
+            raise UndecodableEvent("record: is not a slot") from None
         if not fits or slot.request_id != self.request_id or not slot.kind.is_outcome:
-            raise UndecodableEvent("record: is no outcome of this request")
+            raise UndecodableEvent("record: is not an outcome of this request")
         return slot
 
     def encode(self) -> bytes:

@@ -1,4 +1,4 @@
-"""The rules of the ledger: what somebody may do who has read a request's slots. Pure.
+"""The rules of the ledger: what may be done with a request, given its slots. Pure.
 
 The numbers in comments are those of docs/ledger.md.
 """
@@ -54,7 +54,7 @@ VISIBILITY_DELAY_SECONDS = 1.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sighting:
-    """Who is looking: what a take-over depends on (5)."""
+    """The circumstances of the reader, on which a take-over depends (5)."""
 
     now: float
     skew: float

@@ -20,9 +20,9 @@ class Timing:
     invocation_budget: float
     """At most this long an invocation starts new work; what is left is re-scheduled."""
     turn_wait: float
-    """At most this long a request waits while another process has the turn to send. Publishing it
-    again would win nothing: what stands behind it in its partition could not be sent from here
-    either. The invocation budget starts again when the turn comes."""
+    """At most this long a request waits while another process holds the send lease. Publishing
+    it again would gain nothing: the requests behind it in its partition could not be sent from
+    here either. The invocation budget starts again when the lease comes."""
     first_deferral: float = 2.0
     """The first interval between publications of a deferred request; it doubles, up to `hold`."""
     backoff: float = 1.0

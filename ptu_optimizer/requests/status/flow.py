@@ -15,23 +15,25 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 MEMORY_SECONDS = 120.0
-"""Of work: what was counted before weighs a third after so long."""
+"""Memory, in seconds of work: after this long, an earlier count weighs a third."""
 
 DENSITY_MEMORY_SECONDS = 3_600.0
 """How far back the usual number of requests accepted a second is remembered."""
 
 LEAST_BUSY_SECONDS = 0.5
-"""Where all is done at once, a rate is not told more exactly than by this."""
+"""Shortest time that a rate is computed over, for requests that are all done at once."""
 
 IDLE_SECONDS = 1.0
-"""With nothing in hand for so long, its partitions are empty: batches follow each other faster."""
+"""With no request in hand for this long, the partitions are empty: batches follow each other
+faster."""
 
 MOST_GROUPS = 16
-"""Groups under way of which a process tells."""
+"""How many groups under way a process reports."""
 
 SCATTER = 750
-"""By so many requests of a group its partitions may be apart: intake publishes 250 of them to one,
-the next to another. Who sees a group for the first time takes what lies further back for done."""
+"""How far apart the partitions of a group may be, in requests: intake publishes 250 of them to
+one partition, the next to another. A process that sees a group for the first time counts
+everything further back as done."""
 
 
 class InvalidFlow(ValueError):
@@ -40,7 +42,7 @@ class InvalidFlow(ValueError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """Where a request stands in the order of acceptance, all of it told by its id."""
+    """The place of a request in the order of acceptance, as its id says."""
 
     accepted_at: float
     group: str
@@ -57,7 +59,7 @@ class GroupProgress:
     accepted_at: float
     count: int
     before: int
-    """So many are taken to have left before this process saw the group."""
+    """How many count as gone before this process saw the group."""
     left: int = 0
     """So many have left its gate."""
 
@@ -72,17 +74,17 @@ class Flow:
     rate: float
     """Requests that leave the gate a second, called or re-scheduled, while some are in hand."""
     idle: bool
-    """Whether nothing waited any more when this was told."""
+    """Whether nothing waited any more when this was published."""
     chance: float
     """The share of them that found room."""
     round_seconds: float
-    """How long one took that did not, from its publication to the next."""
+    """How long a request took that found no room, from its publication to the next."""
     accepted_per_second: float
     """How many requests were usually accepted a second."""
     newest: float
-    """When the newest one was accepted that has left."""
+    """When the newest request that has left was accepted."""
     groups: tuple[GroupProgress, ...]
-    """The groups of which some have left and some have not."""
+    """The groups of which some requests have left and some have not."""
 
     def record(self, *, deployment: str, ttl_seconds: int) -> dict[str, Any]:
         """The document for `capacity`."""
@@ -194,7 +196,7 @@ class FlowMeter:
             before=max(0, place.index - SCATTER),
         )
         if known.before + known.left + 1 < place.count:
-            # last of all, so that the first is the one which has not moved for longest
+            # moved to the end, so that the first one is the one that has not moved for longest
             self._groups[place.group] = replace(known, left=known.left + 1)
             if len(self._groups) > MOST_GROUPS:
                 del self._groups[next(iter(self._groups))]

@@ -1,4 +1,4 @@
-"""What this process tells of how fast its requests come to their deployments.
+"""What this process publishes of how fast its requests reach their deployments.
 
 One small record per hub and deployment in `capacity`, at most every 3 s while it dispatches, and
 only if something has moved. `GET /requests/{id}` makes its projection of them.
@@ -69,18 +69,19 @@ class FlowReports:
             meter.done(now=self._clock.now())
 
     def active(self) -> AbstractAsyncContextManager[None]:
-        """Tell while at least one invocation of this process is inside, and once after the last."""
+        """Publish while at least one invocation of this process is inside, and once after the
+        last."""
         return self._background.active()
 
     async def stop(self) -> None:
-        """Tell nothing more, before a host ends: what was told lives for minutes."""
+        """Stop publishing, before a host ends. The last record lives for minutes."""
         await self._background.stop()
 
     async def _tell(self) -> None:
         try:
             await self.tell()
         except DependencyUnavailable as error:
-            _log.warning("the flow of requests cannot be told", extra={"reason": error.reason})
+            _log.warning("the flow of requests cannot be published", extra={"reason": error.reason})
 
     async def tell(self) -> None:
         """Write what has moved since it was last written. Raises DependencyUnavailable."""

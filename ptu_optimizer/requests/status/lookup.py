@@ -53,7 +53,8 @@ class RequestLookup:
         except ForgedId:
             if tenant is not OPERATOR:
                 raise
-        # perhaps the id of a tenant: its group record names him. Only operators cost this read
+        # perhaps the id of a tenant, which its group record names. Only operators cause this
+        # read
         group = claimed_group(request_id)
         record = await self._groups.read(group.bucket, group.text)
         if record is None:

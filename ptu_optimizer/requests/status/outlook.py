@@ -1,7 +1,7 @@
-"""What the pace of a hub means for a request that waits in it. Pure.
+"""How long a request will wait, from the pace of its hub. Pure.
 
-An estimate: which partition a request is in is not known, nor what was accepted of which nobody has
-seen anything yet.
+It is an estimate: the partition of a request is not known, nor the groups that no process has
+seen yet.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Self
 from .flow import Flow, GroupProgress, Place
 
 LEAST_CHANCE = 0.005
-"""Below this, how often a request will be re-scheduled is anybody's guess."""
+"""If a smaller share finds room, the number of re-schedulings cannot be estimated."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outlook:
-    """What the flows of all processes say of one hub."""
+    """The flows of all processes of one hub together."""
 
     rate: float
     idle: bool
@@ -32,7 +32,7 @@ class Outlook:
 
     @classmethod
     def of(cls, flows: Sequence[Flow]) -> Self | None:
-        """None if nothing is known or nobody moves."""
+        """None if nothing is known or no request moves."""
         rate = sum(flow.rate for flow in flows)
         if rate <= 0:
             return None
@@ -51,8 +51,8 @@ class Outlook:
         )
 
     def ahead(self, place: Place) -> float:
-        """How many requests come before this one, about: what remains of older groups, its own
-        group before it, and what is usually accepted in a time of which nothing is known yet."""
+        """About how many requests come before this one: the rest of older groups, those of its
+        own group before it, and the usual number for a time of which nothing is known yet."""
         if self.idle:
             return 0.0
         own = next((group for group in self.groups if group.group == place.group), None)
@@ -69,7 +69,8 @@ class Outlook:
         return older + self.accepted_per_second * between + place.index
 
     def rounds_seconds(self) -> float | None:
-        """How long one is re-scheduled until it finds room; None if hardly any has found some."""
+        """How long a request is re-scheduled until it finds room; None if hardly any has found
+        room."""
         if self.chance < LEAST_CHANCE:
             return None
         return self.round_seconds * (1.0 / self.chance - 1.0)

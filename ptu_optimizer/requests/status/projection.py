@@ -1,6 +1,6 @@
-"""How long a waiting request will probably wait, from what dispatching processes tell.
+"""How long a waiting request will probably wait, from the reports of dispatching processes.
 
-An estimate, and it says what it is based on; where nothing is known it says that instead.
+It is an estimate, and it says what it is based on, or that nothing is known.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from .outlook import Outlook
 _log = logger("projection")
 
 FLOW_FRESH_SECONDS = 120.0
-"""So old may be what a process told: at a gate that lets nobody pass it tells nothing new for as
-long as a request is held there."""
+"""How old a report may be: while a gate lets no call pass, a process reports nothing new for as
+long as it holds a request there."""
 
 ALMOST_ALL = 0.995
-"""From this share on, that some are re-scheduled is not worth a word."""
+"""If at least this share finds room, re-scheduling is not mentioned."""
 
 STORE_CLOCK_MARGIN_SECONDS = 30.0
 """By so much the store's clock may differ from ours."""
@@ -33,7 +33,7 @@ STORE_CLOCK_MARGIN_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """`seconds` from now until its call begins, None if that cannot be told; `text` says why."""
+    """`seconds` from now until its call begins; None if that is not known, and `text` says why."""
 
     seconds: float | None
     text: str

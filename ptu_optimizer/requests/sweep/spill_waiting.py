@@ -48,7 +48,7 @@ class SpillWaiting:
             return None  # no backlog keeps it: who had it in hand sees to it
         last = max(known.marks[LEAVING], default=0.0)
         published = last >= begins and now < last + self._window / 2
-        # published once more later: if that got lost cannot be told from here
+        # published once more later: whether that event was lost is not known here
         work.look_at = min(work.look_at, (last if published else now) + self._window / 2)
         return None if published else event
 

@@ -110,7 +110,8 @@ class Sweep:
                         max(self._clock.now(), record.latest_deadline),
                     )
             if not open_groups and self._is_past(bucket):
-                # not for ever: the retry of an Idempotency-Key stores its group hours later
+                # only for a while: the retry of an Idempotency-Key may store its group hours
+                # later
                 self._finished_until[bucket] = self._clock.now() + LONGEST_LOOK_PAUSE_SECONDS
         return run.report()
 
@@ -151,7 +152,8 @@ class Sweep:
             self._next_look[record.id] = now + self._pause
             return
         except ForgedId:
-            # signed with a key that is gone: its requests can no longer be told from forged
+            # signed with a key that is gone: its requests can no longer be distinguished from
+            # forged
             _log.error("a group of an unknown key is left alone", extra={"group": record.id})
             self._next_look[record.id] = now + LONGEST_LOOK_PAUSE_SECONDS
             return

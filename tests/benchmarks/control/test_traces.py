@@ -81,9 +81,11 @@ def test_several_files_are_merged_by_their_times(tmp_path: Path) -> None:
             r"no column TIMESTAMP \(or seconds\); its columns are when,",
             id="no time",
         ),
-        pytest.param(HEADER + "yesterday,1,1\n", "line 2: 'yesterday' is no time", id="bad time"),
-        pytest.param(HEADER + "1,1,1\nnan,1,1\n", "line 3: 'nan' is no time", id="not a number"),
-        pytest.param(HEADER + "1,-4,1\n", "'-4' is no number of tokens", id="negative tokens"),
+        pytest.param(
+            HEADER + "yesterday,1,1\n", "line 2: 'yesterday' is not a time", id="bad time"
+        ),
+        pytest.param(HEADER + "1,1,1\nnan,1,1\n", "line 3: 'nan' is not a time", id="not a number"),
+        pytest.param(HEADER + "1,-4,1\n", "'-4' is not a number of tokens", id="negative tokens"),
         pytest.param(HEADER + "1,many,1\n", "line 2: .*'many'", id="tokens in words"),
         pytest.param(HEADER + "1,1\n", "line 2: ", id="a short line"),
     ],

@@ -388,7 +388,7 @@ def test_a_level_that_is_told_by_headers_is_probed_where_only_the_metric_is_left
     limit then held for the others' load, for as long as that was high."""
     made, later = closed_by_the_metric(), NOW + HEADER_TTL + HEADER_PROBE_SECONDS
     assert made.belief(now=later).source == "azure monitor"
-    assert "tells its level" in ask(made, now=later).why
+    assert "reports its level" in ask(made, now=later).why
     made.sent(now=later, work=WORK)
     assert isinstance(ask(made, now=later + 5), Wait), "one at a time"
     made.observe(level(0.05, at=later + 6), now=later + 6)

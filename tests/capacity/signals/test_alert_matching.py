@@ -144,15 +144,15 @@ def test_an_alert_is_about(content: Json, deployments: list[str]) -> None:
         ),
         pytest.param(
             payload(criterion(dimensions=[], metricName="AzureOpenAITimeToResponse")),
-            "does not tell how full",
+            "does not show how full",
             id="another metric, of no deployment",
         ),
         pytest.param(
-            payload(refusals(dimensions=[])), "does not tell how full", id="requests of any status"
+            payload(refusals(dimensions=[])), "does not show how full", id="requests of any status"
         ),
         pytest.param(
             payload(refusals(dimensions=[{"name": "StatusCode", "value": "200"}])),
-            "does not tell how full",
+            "does not show how full",
             id="requests of another status",
         ),
         pytest.param(

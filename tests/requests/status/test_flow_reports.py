@@ -132,7 +132,7 @@ async def test_a_store_that_is_away_is_told_again_when_it_is_back(warnings: list
         store.away = False
         await asyncio.sleep(INTERVAL_SECONDS)
     assert store.writes == 1
-    assert any("the flow of requests cannot be told" in each for each in warnings)
+    assert any("the flow of requests cannot be published" in each for each in warnings)
 
 
 @in_virtual_time
