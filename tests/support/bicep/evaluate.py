@@ -221,6 +221,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "deployer": lambda: {"objectId": "00000000-0000-0000-0000-00000000000d"},
     "environment": lambda: {"suffixes": {"storage": "core.windows.net"}},
     "empty": lambda value: not value,
+    "indexOf": lambda values, item: values.index(item) if item in values else -1,
     "int": int,
     "items": lambda value: [{"key": key, "value": value[key]} for key in sorted(value)],
     "last": lambda value: value[-1],
@@ -229,6 +230,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "range": lambda start, count: list(range(start, start + count)),
     "replace": lambda text, old, new: text.replace(old, new),
     "resourceId": _resource_id,
+    "skip": lambda values, count: values[count:],
     "split": lambda text, by: text.split(by),
     "string": _string_of,
     "subscription": lambda: {
