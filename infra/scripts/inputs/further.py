@@ -126,8 +126,8 @@ def _spelling(inputs: Inputs, good: list[Further]) -> list[str]:
     before = {one.lower(): one for one in provisioned(inputs.env)}
     right = [one._replace(id=_spelled(one.id, before.get(one.id.lower()))) for one in good]
     return [
-        f"{FURTHER} spells the account {was.label} otherwise than the last provisioning did, so the "
-        "same roles would be assigned a second time, which Azure refuses"
+        f"{FURTHER} spells the account {was.label} otherwise than the last provisioning did, so "
+        "the same roles would be assigned a second time, which Azure refuses"
         + mend(FURTHER, written(right))
         for was, now in zip(good, right)  # noqa: B905 - `strict` is not in Python 3.9
         if was != now

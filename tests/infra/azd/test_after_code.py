@@ -82,10 +82,12 @@ def test_what_is_deployed_after_the_code_gets_the_parameters_that_it_has() -> No
         "ALERT_UTILIZATION": "110",
     }
     declared = template("postdeploy.bicep").of("parameter")
-    assert parameters(variables, kind="OpenAI").keys() == declared.keys(), "each, and no other"
+    kinds = {ACCOUNT: "OpenAI"}
+    assert parameters(variables, kinds=kinds).keys() == declared.keys(), "each, and no other"
     least = parameters(OUTPUTS_OF_BICEP)
     assert {name for name, one in declared.items() if not one.has_default} <= least.keys()
-    assert least["deployments"] == [{"name": "gpt-4.1-ptu", "model": "gpt-4.1", "ptus": 50}]
+    assert least["deployments"] == [{"name": "gpt-4.1-ptu", "deployment": "gpt-4.1-ptu"}]
+    assert least["furtherResources"] == []
 
 
 def test_before_provisioning_it_says_what_is_missing() -> None:
@@ -116,7 +118,8 @@ def test_a_threshold_that_is_no_whole_number_is_told_with_the_command(value: str
     ],
 )
 def test_the_metric_is_the_one_that_the_account_has(kind: str, metric: str | None) -> None:
-    assert parameters(OUTPUTS_OF_BICEP, kind=kind).get("utilizationMetric") == metric
+    found = parameters(OUTPUTS_OF_BICEP, kinds={ACCOUNT: kind})
+    assert found.get("utilizationMetric") == metric
 
 
 def test_the_kind_is_read_where_the_account_is(machine: Machine, app: FakeApp) -> None:
