@@ -189,9 +189,9 @@ def _do_not_fit(inputs: Inputs, ptus: list[Named], spillover: list[Named]) -> li
         if one.more and one.more in missing
     ]
     made, made_spillover = of_the_app(inputs, ptus, spillover)
-    ptus, wanted = _with_names_of_their_own(ptus, wanted)
+    mended = _mended(ptus, wanted)
     return [
-        problem + mend(PTUS, written(ptus)) + (mend(SPILLOVER, written(wanted)) if wanted else "")
+        problem + mended
         for problem in fit(made, made_spillover, known_models=known, names=(PTUS, SPILLOVER))
     ]
 
@@ -243,9 +243,14 @@ def _same_but_for_case(ptus: list[Named], spillover: list[Named]) -> list[str]:
         if other != one.name:
             found.append(
                 f"{other} and {one.name} differ by capital letters only; give one of them another "
-                "name: name=deployment" + mend(PTUS, written(ptus))
+                "name, such as name=deployment" + _mended(ptus, spillover)
             )
     return found
+
+
+def _mended(ptus: list[Named], spillover: list[Named]) -> str:
+    ptus, spillover = _with_names_of_their_own(ptus, spillover)
+    return mend(PTUS, written(ptus)) + (mend(SPILLOVER, written(spillover)) if spillover else "")
 
 
 def _with_names_of_their_own(
@@ -257,10 +262,10 @@ def _with_names_of_their_own(
 
     def own(one: Named) -> Named:
         name = one.name
-        if name in taken and one.label:
+        if name.lower() in taken and one.label:
             name = f"{one.name}-{one.label}"
             changed[one.name, one.label] = name
-        taken.add(name)
+        taken.add(name.lower())
         return one if name == one.name else one._replace(name=name, deployment=one.in_azure)
 
     ptus, spillover = [own(one) for one in ptus], [own(one) for one in spillover]

@@ -243,13 +243,16 @@ CALLS: dict[str, Callable[..., Any]] = {
     "newGuid": lambda: "00000000-0000-0000-0000-00000000000e",
     "range": lambda start, count: list(range(start, start + count)),
     "replace": lambda text, old, new: text.replace(old, new),
+    "resourceGroup": lambda subscription, name: {
+        "id": f"/subscriptions/{subscription}/resourceGroups/{name}"
+    },
     "resourceId": _resource_id,
     "skip": lambda values, count: values[count:],
     "split": lambda text, by: text.split(by),
     "string": _string_of,
-    "subscription": lambda: {
-        "id": "/subscriptions/00000000-0000-0000-0000-00000000000a",
-        "subscriptionId": "00000000-0000-0000-0000-00000000000a",
+    "subscription": lambda named="00000000-0000-0000-0000-00000000000a": {
+        "id": f"/subscriptions/{named}",
+        "subscriptionId": named,
     },
     "take": lambda value, count: value[:count],
     "tenant": lambda: {"tenantId": "00000000-0000-0000-0000-00000000000b"},
