@@ -411,7 +411,7 @@ def test_two_further_accounts_with_deployments_of_one_name_are_good() -> None:
 
 def test_a_further_account_that_is_no_longer_asked_for_is_told() -> None:
     """Its subscription may be one that `azd down` no longer looks into."""
-    before = {"DEPLOYMENTS": json.dumps([{"name": "x", "resource_id": NORTH_ID}])}
+    before: dict[str, Any] = {"DEPLOYMENTS": json.dumps([{"name": "x", "resource_id": NORTH_ID}])}
     (told,) = further.told(inputs(**before, APP_PRINCIPAL_ID="principal"))
     assert f"role assignment delete --assignee principal --scope {NORTH_ID}" in told
     assert "-g ai-north -n NAME" in told
