@@ -79,7 +79,7 @@ param spilloverThousandTpm int = 100
 @description('Version of the Azure OpenAI API that the app calls, such as 2025-04-01-preview; empty: the app\'s own default.')
 param openAiApiVersion string = ''
 
-@description('Monitoring Reader for the app on the subscription of each account with PTU deployments: the metrics are read by an API that asks at that scope. Without it the app goes by headers, 429s, usage events and alerts.')
+@description('Monitoring Reader for the app on the subscription of the account, and of each further one with PTU deployments: the metrics are read by an API that asks at that scope. Without it the app goes by headers, 429s, usage events and alerts.')
 param assignMonitoringReader bool = true
 
 @description('Also gives who has the data roles the role to call the accounts. Off by default: on an account that exists they often have it, and a role cannot be assigned twice.')
@@ -245,7 +245,8 @@ var sizes = contains(models, ptuModel) ? models[ptuModel][ptuSku == 'Provisioned
 var countFits = contains(models, ptuModel) && ptuCount >= sizes.minimum && (ptuCount - sizes.minimum) % sizes.increment == 0
 var checkedCount = !createPtuDeployment || countFits ? ptuCount : fail('createPtuDeployment needs a count that ${ptuModel} can have: a line of infra/ptu-models.json, at least ${sizes.minimum} PTUs, in steps of ${sizes.increment}; ptuCount is ${ptuCount}.')
 
-// Each entry is [place, model, size, …], and its place is [name in the app = name in Azure, label].
+// An entry has the place, the model, the size and perhaps more; a place has the name, or name=deployment,
+// and the label of a further account.
 var ptuTexts = [for one in (empty(ptuDeployments) ? [] : split(ptuDeployments, ',')): split(one, ':')]
 var spilloverTexts = [for one in (empty(spilloverDeployments) ? [] : split(spilloverDeployments, ',')): split(one, ':')]
 var ptuPlaces = [for one in ptuTexts: split(one[0], '@')]
@@ -472,12 +473,13 @@ module furtherOpenAi 'app/openai-access.bicep' = [for (one, index) in furtherRes
 }]
 
 // The role is assigned once in each subscription: a second assignment of it is refused. An account without
-// PTU deployments has no metric to be read.
+// PTU deployments has no metric to be read. Without further accounts nothing here is evaluated: `union` over
+// subscription() may not be known before the deployment.
 var firstReads = toLower(accountSubscription)
 var furtherReads = [for one in furtherResources: contains(ptuLabels, one.label) ? toLower(one.subscription) : firstReads]
 var furtherSubscriptions = skip(union([firstReads], furtherReads), 1)
 
-module furtherMetricsReader 'app/metrics-reader.bicep' = [for (one, index) in (assignMonitoringReader ? furtherSubscriptions : []): {
+module furtherMetricsReader 'app/metrics-reader.bicep' = [for (one, index) in (assignMonitoringReader && !empty(furtherResources) ? furtherSubscriptions : []): {
   name: 'further-metrics-reader-${index}-${token}'
   scope: subscription(one)
   params: {

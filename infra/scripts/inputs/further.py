@@ -77,18 +77,28 @@ def problems(inputs: Inputs) -> list[str]:
 
 def told(inputs: Inputs) -> list[str]:
     """What is left on accounts that are no longer asked for."""
-    now = {one.id.lower() for one in named(inputs)} | {inputs.text("OPENAI_RESOURCE_ID").lower()}
+    first = inputs.text("OPENAI_RESOURCE_ID")
+    now = [one.id.lower() for one in named(inputs)] + [first.lower()]
+    read_by_the_app = {parts(one)[0] for one in now if ACCOUNT.match(one)}
+    if is_true(inputs.text("CREATE_OPENAI_ACCOUNT")):
+        read_by_the_app.add(inputs.text("AZURE_SUBSCRIPTION_ID").lower())
     principal = inputs.text("APP_PRINCIPAL_ID", "APP_PRINCIPAL_ID")
     found = []
     for one in provisioned(inputs.env):
         if one.lower() not in now:
             subscription, group, name = parts(one)
+            scopes = [one]
+            if subscription.lower() not in read_by_the_app:
+                scopes.append(f"/subscriptions/{subscription}")
+            deletions = "".join(
+                f"\n    az role assignment delete --assignee {principal} --scope {scope} "
+                f"--subscription {subscription}"
+                for scope in scopes
+            )
             found.append(
-                f"{FURTHER} no longer has the account {name}. The app's role on it and the alert "
+                f"{FURTHER} no longer has the account {name}. The app's roles on it and the alert "
                 f"rules ptu-{inputs.text('AZURE_ENV_NAME')}-… in the resource group {group} stay, "
-                "and a later `azd down` may not find them. To delete them\n"
-                f"    az role assignment delete --assignee {principal} --scope {one} "
-                f"--subscription {subscription}\n"
+                f"and a later `azd down` may not find them. To delete them{deletions}\n"
                 f"    az monitor metrics alert delete --subscription {subscription} -g {group} "
                 "-n NAME"
             )

@@ -14,7 +14,7 @@ from infra.scripts.inputs import deployments, further, is_number, others
 from infra.scripts.inputs.words import BOOLEANS, CHOICES, NUMBERS
 from infra.scripts.tools import HookError
 from ptu_optimizer.capacity.work import known_models
-from tests.infra.azd.further import FURTHER, NORTH_ID, SOUTH_ID
+from tests.infra.azd.further import FURTHER, NORTH_ID, NORTH_SUBSCRIPTION, SOUTH_ID
 from tests.infra.azd.places import INFRA, template
 from tests.infra.azd.preprovision import ACCOUNT, BUYS, OTHER_SUBSCRIPTION, USUAL, inputs, said
 from tests.infra.azd.test_inputs import MODELS, PARAMETERS, variables
@@ -413,7 +413,16 @@ def test_a_further_account_that_is_no_longer_asked_for_is_told() -> None:
     """Its subscription may be one that `azd down` no longer looks into."""
     before: dict[str, Any] = {"DEPLOYMENTS": json.dumps([{"name": "x", "resource_id": NORTH_ID}])}
     (told,) = further.told(inputs(**before, APP_PRINCIPAL_ID="principal"))
-    assert f"role assignment delete --assignee principal --scope {NORTH_ID}" in told
+    assert f"role assignment delete --assignee principal --scope {NORTH_ID} " in told
+    reader = f"--scope /subscriptions/{NORTH_SUBSCRIPTION} "
+    assert reader in told
+    (another,) = further.told(
+        inputs(**before, FURTHER_OPENAI_RESOURCES="n=" + NORTH_ID.replace("acct-north", "acct-2"))
+    )
+    assert reader not in another, "metrics are still read in this subscription"
+    created = {**before, **BUYS, "CREATE_OPENAI_ACCOUNT": "true", "OPENAI_RESOURCE_ID": ""}
+    (own,) = further.told(inputs(**created, AZURE_SUBSCRIPTION_ID=NORTH_SUBSCRIPTION))
+    assert reader not in own, "nor where the account is that was created"
     assert "-g ai-north -n NAME" in told
     assert further.told(inputs(**before, **FURTHER)) == []
     assert further.told(inputs(DEPLOYMENTS="no output")) == []
