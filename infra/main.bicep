@@ -36,10 +36,13 @@ param openAiResourceId string = ''
 @description('Create an account instead. It costs nothing until something is deployed on it.')
 param createOpenAiAccount bool = false
 
-@description('PTU deployments to fill, separated by commas: name:model:ptus, or name:model:ptus:spillover, such as gpt-4.1-ptu:gpt-4.1:50. The first is the default one.')
+@description('Further accounts of this tenant with deployments to fill or to spill over to, separated by commas: label=resource id. Nothing about them is changed but role assignments and alerts.')
+param furtherOpenAiResources string = ''
+
+@description('PTU deployments to fill, separated by commas: name:model:ptus, or name:model:ptus:spillover, such as gpt-4.1-ptu:gpt-4.1:50. The first is the default one. On a further account: name@label:…, or name=deployment@label:… where the app is to call it by another name than Azure.')
 param ptuDeployments string = ''
 
-@description('Pay-as-you-go deployments of the same account that they may spill over to: name:model:tpm, or name:model:tpm:rpm.')
+@description('Pay-as-you-go deployments that they may spill over to: name:model:tpm, or name:model:tpm:rpm; on a further account likewise.')
 param spilloverDeployments string = ''
 
 @description('COSTS THOUSANDS A MONTH: creates a PTU deployment of ptuCount PTUs, billed by the hour from its creation until it is deleted, whether it works or not: about 1 USD (global), 1.10 USD (data zone) or 2 USD (regional) per PTU and hour by list price, so 50 PTUs are about 36,500 to 73,000 USD a month without a reservation.')
@@ -76,10 +79,10 @@ param spilloverThousandTpm int = 100
 @description('Version of the Azure OpenAI API that the app calls, such as 2025-04-01-preview; empty: the app\'s own default.')
 param openAiApiVersion string = ''
 
-@description('Monitoring Reader for the app on the subscription of the account: the metrics are read by an API that asks at that scope. Without it the app goes by headers, 429s, usage events and alerts.')
+@description('Monitoring Reader for the app on the subscription of the account, and of each further one with PTU deployments: the metrics are read by an API that asks at that scope. Without it the app goes by headers, 429s, usage events and alerts.')
 param assignMonitoringReader bool = true
 
-@description('Also gives who has the data roles the role to call the account. Off by default: on an account that exists they often have it, and a role cannot be assigned twice.')
+@description('Also gives who has the data roles the role to call the accounts. Off by default: on an account that exists they often have it, and a role cannot be assigned twice.')
 param principalMayCallOpenAi bool = false
 
 // --- size
@@ -156,7 +159,7 @@ param vnetEnabled bool = false
 @description('With vnetEnabled: closes the app itself, too. Action groups then cannot call it, nor can azd deploy from outside the network.')
 param inboundPrivate bool = false
 
-@description('With vnetEnabled: a private endpoint on an account that exists, which changes it by a connection. One that is created here gets it in any case.')
+@description('With vnetEnabled: a private endpoint on each account that exists, which changes it by a connection. One that is created here gets it in any case.')
 param openAiPrivateEndpoint bool = false
 
 @description('Address space of the network, a /24 or larger.')
@@ -225,35 +228,64 @@ var accountSubscription = createOpenAiAccount ? subscription().subscriptionId : 
 var accountGroup = createOpenAiAccount ? groupName : accountParts[4]
 var accountName = createOpenAiAccount ? '${abbreviations.cognitiveServicesAccounts}${token}' : (empty(openAiResourceId) ? fail('openAiResourceId is missing: the resource id of the Azure OpenAI account whose PTUs are to be filled (azd env set OPENAI_RESOURCE_ID ...), or createOpenAiAccount=true.') : accountParts[8])
 
+// The further accounts, each by a label of the user's.
+var furtherTexts = [for one in (empty(furtherOpenAiResources) ? [] : split(furtherOpenAiResources, ',')): split(one, '=')]
+var furtherResources = [for one in furtherTexts: {
+  label: trim(one[0])
+  id: trim(one[1])
+  subscription: split(trim(one[1]), '/')[2]
+  group: split(trim(one[1]), '/')[4]
+  account: split(trim(one[1]), '/')[8]
+}]
+var furtherLabels = [for one in furtherResources: one.label]
+
 // --- which deployments
 
 var sizes = contains(models, ptuModel) ? models[ptuModel][ptuSku == 'ProvisionedManaged' ? 'regional' : 'wide'] : { minimum: 0, increment: 1 }
 var countFits = contains(models, ptuModel) && ptuCount >= sizes.minimum && (ptuCount - sizes.minimum) % sizes.increment == 0
 var checkedCount = !createPtuDeployment || countFits ? ptuCount : fail('createPtuDeployment needs a count that ${ptuModel} can have: a line of infra/ptu-models.json, at least ${sizes.minimum} PTUs, in steps of ${sizes.increment}; ptuCount is ${ptuCount}.')
 
-var namedPtus = [for one in (empty(ptuDeployments) ? [] : split(ptuDeployments, ',')): union({
-  name: trim(split(one, ':')[0])
-  model: trim(split(one, ':')[1])
-  ptus: int(trim(split(one, ':')[2]))
-}, length(split(one, ':')) > 3 ? { spillover: trim(split(one, ':')[3]) } : {})]
+// An entry has the place, the model, the size and perhaps more; a place has the name, or name=deployment,
+// and the label of a further account.
+var ptuTexts = [for one in (empty(ptuDeployments) ? [] : split(ptuDeployments, ',')): split(one, ':')]
+var spilloverTexts = [for one in (empty(spilloverDeployments) ? [] : split(spilloverDeployments, ',')): split(one, ':')]
+var ptuPlaces = [for one in ptuTexts: split(one[0], '@')]
+var spilloverPlaces = [for one in spilloverTexts: split(one[0], '@')]
+var ptuLabels = [for one in ptuPlaces: length(one) > 1 ? trim(one[1]) : '']
+var spilloverLabels = [for one in spilloverPlaces: length(one) > 1 ? trim(one[1]) : '']
 
-var namedSpillover = [for one in (empty(spilloverDeployments) ? [] : split(spilloverDeployments, ',')): union({
-  name: trim(split(one, ':')[0])
-  model: trim(split(one, ':')[1])
-  tpm: int(trim(split(one, ':')[2]))
-}, length(split(one, ':')) > 3 ? { rpm: int(trim(split(one, ':')[3])) } : {})]
+var namedPtus = [for (one, index) in ptuTexts: {
+  label: empty(ptuLabels[index]) || contains(furtherLabels, ptuLabels[index]) ? ptuLabels[index] : fail('ptuDeployments has a deployment on ${ptuLabels[index]}, which furtherOpenAiResources does not name (azd env set FURTHER_OPENAI_RESOURCES ${ptuLabels[index]}=...).')
+  entry: union({
+    name: trim(split(ptuPlaces[index][0], '=')[0])
+    model: trim(one[1])
+    ptus: int(trim(one[2]))
+  }, length(one) > 3 ? { spillover: trim(one[3]) } : {}, contains(ptuPlaces[index][0], '=') ? { deployment: trim(split(ptuPlaces[index][0], '=')[1]) } : {})
+}]
+
+var namedSpillover = [for (one, index) in spilloverTexts: {
+  label: empty(spilloverLabels[index]) || contains(furtherLabels, spilloverLabels[index]) ? spilloverLabels[index] : fail('spilloverDeployments has a deployment on ${spilloverLabels[index]}, which furtherOpenAiResources does not name (azd env set FURTHER_OPENAI_RESOURCES ${spilloverLabels[index]}=...).')
+  entry: union({
+    name: trim(split(spilloverPlaces[index][0], '=')[0])
+    model: trim(one[1])
+    tpm: int(trim(one[2]))
+  }, length(one) > 3 ? { rpm: int(trim(one[3])) } : {}, contains(spilloverPlaces[index][0], '=') ? { deployment: trim(split(spilloverPlaces[index][0], '=')[1]) } : {})
+}]
 
 var ptuAsked = union({
   name: ptuDeploymentName
   model: ptuModel
   ptus: checkedCount
 }, createSpilloverDeployment ? { spillover: spilloverDeploymentName } : {})
-var createdPtu = createPtuDeployment ? [ptuAsked] : []
+var createdPtu = createPtuDeployment ? [{ label: '', entry: ptuAsked }] : []
 
 var createdSpillover = createSpilloverDeployment ? [{
-  name: spilloverDeploymentName
-  model: ptuModel
-  tpm: spilloverThousandTpm * 1000
+  label: ''
+  entry: {
+    name: spilloverDeploymentName
+    model: ptuModel
+    tpm: spilloverThousandTpm * 1000
+  }
 }] : []
 
 var filled = concat(createdPtu, namedPtus)
@@ -425,6 +457,36 @@ module metricsReader 'app/metrics-reader.bicep' = if (assignMonitoringReader) {
   }
 }
 
+module furtherOpenAi 'app/openai-access.bicep' = [for (one, index) in furtherResources: {
+  name: 'further-openai-access-${index}-${token}'
+  scope: resourceGroup(one.subscription, one.group)
+  params: {
+    accountName: one.account
+    callers: concat([{
+      id: identity.outputs.principalId
+      type: 'ServicePrincipal'
+    }], principalMayCallOpenAi && !empty(dataPrincipalId) ? [{
+      id: dataPrincipalId
+      type: dataPrincipalType
+    }] : [])
+  }
+}]
+
+// The role is assigned once in each subscription: a second assignment of it is refused. An account without
+// PTU deployments has no metric to be read. Without further accounts nothing here is evaluated: `union` over
+// subscription() may not be known before the deployment.
+var firstReads = toLower(accountSubscription)
+var furtherReads = [for one in furtherResources: contains(ptuLabels, one.label) ? toLower(one.subscription) : firstReads]
+var furtherSubscriptions = skip(union([firstReads], furtherReads), 1)
+
+module furtherMetricsReader 'app/metrics-reader.bicep' = [for (one, index) in (assignMonitoringReader && !empty(furtherResources) ? furtherSubscriptions : []): {
+  name: 'further-metrics-reader-${index}-${token}'
+  scope: subscription(one)
+  params: {
+    principalId: identity.outputs.principalId
+  }
+}]
+
 module appStorageRole 'app/storage-role.bicep' = {
   name: 'app-storage-role'
   scope: group
@@ -515,8 +577,16 @@ module functionApp 'app/function-app.bicep' = {
     openAiResourceId: openAi.outputs.id
     openAiLocation: openAi.outputs.location
     openAiApiVersion: openAiApiVersion
-    deployments: string(deployments)
-    spilloverDeployments: string(concat(createdSpillover, namedSpillover))
+    deployments: deployments
+    spilloverDeployments: concat(createdSpillover, namedSpillover)
+    furtherAccounts: [for (one, index) in furtherResources: {
+      label: one.label
+      place: {
+        endpoint: furtherOpenAi[index].outputs.endpoint
+        resource_id: furtherOpenAi[index].outputs.id
+        monitor_endpoint: 'https://${furtherOpenAi[index].outputs.location}.metrics.monitor.azure.com'
+      }
+    }]
     hubRetentionSeconds: hubRetentionSeconds
     alertAuthentication: alertAuthentication
     alertTenantId: alertAuthentication == 'entra' ? tenant().tenantId : ''
@@ -534,6 +604,13 @@ var openAiZones = [
   'privatelink.cognitiveservices.azure.com'
   'privatelink.services.ai.azure.com'
 ]
+
+var furtherEndpoints = [for one in furtherResources: {
+  name: '${abbreviations.networkPrivateEndpoints}openai-${one.label}-${token}'
+  resourceId: one.id
+  groupId: 'account'
+  zones: openAiZones
+}]
 
 module dataEndpoints 'core/private-endpoints.bicep' = if (vnetEnabled) {
   name: 'data-endpoints'
@@ -581,7 +658,7 @@ module dataEndpoints 'core/private-endpoints.bicep' = if (vnetEnabled) {
         groupId: 'account'
         zones: openAiZones
       }
-    ] : [])
+    ] : [], openAiPrivateEndpoint ? furtherEndpoints : [])
   }
 }
 
@@ -668,8 +745,8 @@ output AzureWebJobsStorage__blobServiceUri string = storage.outputs.blobEndpoint
 output AZURE_OPENAI_ENDPOINT string = openAi.outputs.endpoint
 output AZURE_OPENAI_RESOURCE_ID string = openAi.outputs.id
 output AZURE_MONITOR_ENDPOINT string = 'https://${openAi.outputs.location}.metrics.monitor.azure.com'
-output DEPLOYMENTS string = string(deployments)
-output SPILLOVER_DEPLOYMENTS string = string(concat(createdSpillover, namedSpillover))
+output DEPLOYMENTS string = functionApp.outputs.deployments
+output SPILLOVER_DEPLOYMENTS string = functionApp.outputs.spilloverDeployments
 output KEY_VAULT_NAME string = vault.outputs.name
 output REQUEST_ID_KEY_URI string = contains(settings, 'REQUEST_ID_KEY') ? '' : vault.outputs.secretUri
 output APP_PRINCIPAL_ID string = identity.outputs.principalId

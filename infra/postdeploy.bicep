@@ -19,8 +19,11 @@ param functionAppName string
 @description('The Azure OpenAI account; the rules are deployed to its resource group.')
 param openAiResourceId string
 
-@description('DEPLOYMENTS, as the app has it.')
+@description('[{ name, deployment }]: its PTU deployments, by their names in the app and in Azure.')
 param deployments array
+
+@description('[{ resourceId, deployments, utilizationMetric }]: the same of each further account.')
+param furtherResources array = []
 
 @allowed(['key', 'entra'])
 param alertAuthentication string = 'key'
@@ -88,6 +91,21 @@ module rules 'app/openai-alerts.bicep' = {
     utilizationMetric: utilizationMetric
   }
 }
+
+module furtherRules 'app/openai-alerts.bicep' = [for (one, index) in furtherResources: {
+  name: 'further-openai-alerts-${index}-${token}'
+  scope: resourceGroup(split(one.resourceId, '/')[2], split(one.resourceId, '/')[4])
+  params: {
+    tags: tags
+    accountName: split(one.resourceId, '/')[8]
+    deployments: one.deployments
+    actionGroupId: receiver.outputs.id
+    prefix: 'ptu-${environmentName}'
+    refusalThreshold: refusalThreshold
+    utilizationThreshold: utilizationThreshold
+    utilizationMetric: one.utilizationMetric
+  }
+}]
 
 module api 'app/api-management-api.bicep' = if (!empty(apiManagementName)) {
   name: 'api-management-api'

@@ -49,9 +49,12 @@ param openAiLocation string
 @description('Version of the Azure OpenAI API; empty: the app\'s own default.')
 param openAiApiVersion string
 
-@description('JSON arrays, as docs/settings.md describes them.')
-param deployments string
-param spilloverDeployments string
+@description('[{ label, entry }]: what DEPLOYMENTS and SPILLOVER_DEPLOYMENTS say of each (docs/settings.md), and the label of its account; empty: the first account.')
+param deployments array
+param spilloverDeployments array
+
+@description('[{ label, place }]: the further accounts. place has endpoint, resource_id and monitor_endpoint.')
+param furtherAccounts array
 
 param hubRetentionSeconds int
 param alertAuthentication string
@@ -60,6 +63,10 @@ param alertAudience string
 
 @description('Further settings of docs/settings.md by name, or others than these.')
 param settings object
+
+var labels = [for one in furtherAccounts: one.label]
+var placed = [for one in deployments: empty(one.label) ? one.entry : union(one.entry, furtherAccounts[indexOf(labels, one.label)].place)]
+var placedSpillover = [for one in spilloverDeployments: empty(one.label) ? one.entry : union(one.entry, furtherAccounts[indexOf(labels, one.label)].place)]
 
 // Read by ptu_optimizer/settings/.
 var ours = {
@@ -73,12 +80,12 @@ var ours = {
   AzureWebJobsStorage__blobServiceUri: storageBlobEndpoint
   COSMOS__accountEndpoint: cosmosEndpoint
   COSMOS_DATABASE: cosmosDatabase
-  DEPLOYMENTS: deployments
+  DEPLOYMENTS: string(placed)
   EVENT_HUBS__fullyQualifiedNamespace: eventHubsHost
   GAUGE_SCHEDULE: '15 * * * * *'
   HUB_RETENTION_SECONDS: string(hubRetentionSeconds)
   REQUEST_ID_KEY: '@Microsoft.KeyVault(SecretUri=${requestIdKeyUri})'
-  SPILLOVER_DEPLOYMENTS: spilloverDeployments
+  SPILLOVER_DEPLOYMENTS: string(placedSpillover)
   SWEEP_SCHEDULE: '30 */2 * * * *'
 }
 
@@ -171,3 +178,5 @@ module site 'br/public:avm/res/web/site:0.19.3' = {
 output id string = site.outputs.resourceId
 output name string = site.outputs.name
 output address string = 'https://${site.outputs.defaultHostname}'
+output deployments string = string(placed)
+output spilloverDeployments string = string(placedSpillover)

@@ -1,11 +1,11 @@
-// Deployed to the resource group of the Azure OpenAI account: rules that brake the queue, two for each
-// deployment that it fills.
+// Deployed to the resource group of an Azure OpenAI account: rules that brake the queue, two for each
+// deployment that it fills there.
 metadata description = 'Alerts on refused calls and on utilization, per PTU deployment.'
 
 param tags object
 param accountName string
 
-@description('[{ name, … }]: the PTU deployments, as in DEPLOYMENTS.')
+@description('[{ name, deployment }]: the PTU deployments of this account. The app\'s names make the names of the rules: several accounts of one resource group may have deployments of one name. deployment: its name in Azure.')
 param deployments array
 
 param actionGroupId string
@@ -54,7 +54,7 @@ resource refusals 'Microsoft.Insights/metricAlerts@2018-03-01' = [for deployment
           operator: 'GreaterThan'
           threshold: refusalThreshold
           dimensions: [
-            { name: 'ModelDeploymentName', operator: 'Include', values: [deployment.name] }
+            { name: 'ModelDeploymentName', operator: 'Include', values: [deployment.deployment] }
             { name: 'StatusCode', operator: 'Include', values: ['429'] }
           ]
         }
@@ -88,7 +88,7 @@ resource utilization 'Microsoft.Insights/metricAlerts@2018-03-01' = [for deploym
           operator: 'GreaterThan'
           threshold: utilizationThreshold
           dimensions: [
-            { name: 'ModelDeploymentName', operator: 'Include', values: [deployment.name] }
+            { name: 'ModelDeploymentName', operator: 'Include', values: [deployment.deployment] }
           ]
         }
       ]

@@ -49,8 +49,10 @@ NAME_LENGTH = 64
 """Of a deployment; Azure allows no more."""
 
 
-def parameters(env: Mapping[str, str], *, kind: str = "") -> dict[str, Any]:
-    """Of infra/postdeploy.bicep; `kind` of the account, empty if unknown. Raises HookError."""
+def parameters(env: Mapping[str, str], *, kinds: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Of infra/postdeploy.bicep. `kinds`: of the accounts by their ids, as far as they are known.
+    Raises HookError."""
+    metrics = {one: UTILIZATION[kind] for one, kind in (kinds or {}).items() if kind in UTILIZATION}
     environment, location, group, app, account, deployments = needed(
         env,
         "AZURE_ENV_NAME",
@@ -66,16 +68,38 @@ def parameters(env: Mapping[str, str], *, kind: str = "") -> dict[str, Any]:
         "resourceGroupName": group,
         "functionAppName": app,
         "openAiResourceId": account,
-        "deployments": json.loads(deployments),
+        "deployments": [],
+        "furtherResources": [],
         "hasNextBackend": bool(env.get("NEXT_OPENAI_RESOURCE_ID")),
     }
     values.update({name: env[variable] for variable, name in OPTIONS.items() if env.get(variable)})
     values.update(
         {name: _whole(env, variable) for variable, name in NUMBERS.items() if env.get(variable)}
     )
-    if kind in UTILIZATION:
-        values["utilizationMetric"] = UTILIZATION[kind]
+    for resource_id, rules in alerted(deployments).items():
+        if not resource_id:
+            values["deployments"] = rules
+            continue
+        values["furtherResources"].append(
+            {
+                "resourceId": resource_id,
+                "deployments": rules,
+                "utilizationMetric": metrics.get(resource_id, UTILIZATION["OpenAI"]),
+            }
+        )
+    if account in metrics:
+        values["utilizationMetric"] = metrics[account]
     return values
+
+
+def alerted(deployments: str) -> dict[str, list[dict[str, str]]]:
+    """The PTU deployments of DEPLOYMENTS by the id of their account; empty: the first account."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for one in json.loads(deployments):
+        name = one["name"]
+        rules = {"name": name, "deployment": one.get("deployment") or name}
+        found.setdefault(one.get("resource_id") or "", []).append(rules)
+    return found
 
 
 def _whole(env: Mapping[str, str], variable: str) -> int:
@@ -109,8 +133,8 @@ def kind_of_account(account_id: str, *, azure: Azure) -> str:
         account = azure.account(account_id)
     except AzureError as error:
         print(
-            f"The kind of the account cannot be read ({error}). The alert on utilization takes the "
-            "metric of accounts of kind OpenAI.",
+            f"The kind of the account {account_id} cannot be read ({error}). The alert on "
+            "utilization takes the metric of accounts of kind OpenAI.",
             file=sys.stderr,
         )
         return ""
@@ -126,10 +150,9 @@ def hook(env: Mapping[str, str]) -> None:
         (address,) = needed(env, "FUNCTION_APP_ADDRESS")
         App(address, patience=patience(env)).wake()
     wait_for_keys(env, needed_functions(env), azure=azure)
-    deploy(
-        parameters(env, kind=kind_of_account(env["AZURE_OPENAI_RESOURCE_ID"], azure=azure)),
-        azure=azure,
-    )
+    accounts = [one or env["AZURE_OPENAI_RESOURCE_ID"] for one in alerted(env["DEPLOYMENTS"])]
+    kinds = {one: kind_of_account(one, azure=azure) for one in accounts}
+    deploy(parameters(env, kinds=kinds), azure=azure)
     print("The alerts that brake the queue are in place.")
 
 

@@ -16,7 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from infra.scripts.azure import Azure
-from infra.scripts.inputs import Inputs, account, app_settings, deployments, others, purchase, words
+from infra.scripts.inputs import (
+    Inputs,
+    account,
+    app_settings,
+    deployments,
+    further,
+    others,
+    purchase,
+    words,
+)
 from infra.scripts.questions import Terminal, terminal
 from infra.scripts.state import account as account_state
 from infra.scripts.state import answers, gather, group, services
@@ -63,6 +72,7 @@ def problems(inputs: Inputs) -> list[str]:
     """All that is wrong with the inputs alone, each with what to do."""
     return [
         *account.problems(inputs),
+        *further.problems(inputs),
         *deployments.problems(inputs),
         *purchase.problems(inputs),
         *words.problems(inputs),
@@ -81,7 +91,7 @@ def check(
 ) -> None:
     """All of preprovision. Raises HookError with everything that is wrong."""
     wrong = problems(inputs)
-    told = others.told(inputs)
+    told = [*others.told(inputs), *further.told(inputs), *deployments.unused_accounts(inputs)]
     nowhere = gather.no_place(inputs)
     if nowhere:
         raise HookError(_listed([*wrong, *nowhere]))

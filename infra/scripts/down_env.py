@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from infra.scripts.azure import ENVIRONMENT_TAG, group_id, parts
+from infra.scripts.inputs.further import FURTHER, provisioned, read
 from infra.scripts.questions import quoted
 from infra.scripts.tools import HookError, is_true, needed
 
@@ -75,7 +76,8 @@ def environment(env: Mapping[str, str]) -> Environment:
     ]
     ids = [group_id(subscription, one) for one in groups]
     named = ("OPENAI_RESOURCE_ID", "AZURE_OPENAI_RESOURCE_ID", "NEXT_OPENAI_RESOURCE_ID")
-    accounts = distinct(env.get(one, "") for one in named)
+    further = [one.id for one in read(env.get(FURTHER, ""))[0]]
+    accounts = distinct([*(env.get(one, "") for one in named), *further, *provisioned(env)])
     created_here = is_true(env.get("CREATE_OPENAI_ACCOUNT"))
     asked_for = [
         *(

@@ -86,19 +86,23 @@ def _next(inputs: Inputs) -> list[str]:
 
 
 def _own_group(inputs: Inputs) -> list[str]:
+    return [
+        problem
+        for name in ("OPENAI_RESOURCE_ID", "NEXT_OPENAI_RESOURCE_ID")
+        if ACCOUNT.match(inputs.text(name))
+        for problem in lies_in_own_group(inputs, name, inputs.text(name))
+    ]
+
+
+def lies_in_own_group(inputs: Inputs, name: str, account: str) -> list[str]:
     """`azd down` deletes the environment's group with all that is in it."""
     group = group_name(inputs)
     subscription = inputs.text("AZURE_SUBSCRIPTION_ID").lower()
-    found = []
-    for name in ("OPENAI_RESOURCE_ID", "NEXT_OPENAI_RESOURCE_ID"):
-        account = inputs.text(name)
-        if not ACCOUNT.match(account):
-            continue
-        there, its_group, _ = parts(account)
-        if its_group.lower() == group.lower() and subscription in {"", there.lower()}:
-            found.append(
-                f"{name} lies in the resource group {group}, which would become the group of this "
-                "environment: `azd down` deletes all of it, the account too. Take a new group"
-                + mend("AZURE_RESOURCE_GROUP_NAME", f"{group}-queue")
-            )
-    return found
+    there, its_group, _ = parts(account)
+    if its_group.lower() != group.lower() or subscription not in {"", there.lower()}:
+        return []
+    return [
+        f"{name} lies in the resource group {group}, which would become the group of this "
+        "environment: `azd down` deletes all of it, the account too. Take a new group"
+        + mend("AZURE_RESOURCE_GROUP_NAME", f"{group}-queue")
+    ]

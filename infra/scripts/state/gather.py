@@ -18,7 +18,19 @@ from infra.scripts.azure import (
 )
 from infra.scripts.inputs import Inputs, mend
 from infra.scripts.inputs.account import ACCOUNT, group_name
+from infra.scripts.inputs.further import Further, named
 from infra.scripts.tools import HookError, is_true
+
+
+@dataclass
+class FurtherAccount:
+    """What `az` answered about an account beside the first. None: it is not there, or unread."""
+
+    account: Any = None
+    tenant: str = ""
+    deployments: list[Deployment] = field(default_factory=list)
+    unread: set[str] = field(default_factory=set)
+    """`account`, `deployments`, as in `Situation`."""
 
 
 @dataclass
@@ -36,6 +48,8 @@ class Situation:
     """Of the account of now."""
     earlier: list[Deployment] = field(default_factory=list)
     """Of the account of the last provisioning, if that is another one."""
+    further: dict[str, FurtherAccount] = field(default_factory=dict)
+    """By the label of the account."""
     deleted_vaults: list[Any] = field(default_factory=list)
     deleted_accounts: list[Any] = field(default_factory=list)
     app_provider: str = ""
@@ -57,6 +71,7 @@ class Place:
     earlier_account: str
     noted_subscription: str
     noted_group: str
+    further: tuple[Further, ...] = ()
 
     @property
     def group_id(self) -> str:
@@ -81,6 +96,7 @@ def place(inputs: Inputs) -> Place:
         noted_subscription=inputs.text("PROVISIONED_SUBSCRIPTION_ID", subscription),
         # an environment of an older release has no note, but its output
         noted_group=inputs.text("PROVISIONED_RESOURCE_GROUP", inputs.text("AZURE_RESOURCE_GROUP")),
+        further=tuple(named(inputs)),
     )
 
 
@@ -141,7 +157,9 @@ def _rest(found: Situation, inputs: Inputs, here: Place, azure: Azure) -> None:
                 )
                 or []
             )
-        found.account_tenant = _tenant_of(found, here, azure)
+        found.account_tenant = _tenant_of(found, here, here.account, azure)
+    for one in here.further:
+        found.further[one.label] = _further(found, here, one, azure)
     if here.earlier_account:
         found.earlier = (
             _read(
@@ -181,8 +199,27 @@ def _rest(found: Situation, inputs: Inputs, here: Place, azure: Azure) -> None:
         found.app_provider = str((provider or {}).get("registrationState", ""))
 
 
-def _tenant_of(found: Situation, here: Place, azure: Azure) -> str:
-    subscription = parts(here.account)[0]
+def _further(found: Situation, here: Place, one: Further, azure: Azure) -> FurtherAccount:
+    there = FurtherAccount()
+    unread = f"{one.label} account", f"{one.label} deployments"
+    there.account = _read(found, unread[0], one.id, lambda: azure.account(one.id))
+    if there.account is not None:
+        there.deployments = (
+            _read(
+                found,
+                unread[1],
+                f"the deployments of {one.id}",
+                lambda: azure.deployments(one.id),
+            )
+            or []
+        )
+        there.tenant = _tenant_of(found, here, one.id, azure)
+    there.unread = {name.rpartition(" ")[2] for name in unread if name in found.unread}
+    return there
+
+
+def _tenant_of(found: Situation, here: Place, account: str, azure: Azure) -> str:
+    subscription = parts(account)[0]
     if subscription.lower() == here.subscription.lower():
         return found.tenant
     try:

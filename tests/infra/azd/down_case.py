@@ -12,6 +12,7 @@ from infra.scripts.azure import Azure
 from infra.scripts.before_down import before_down
 from infra.scripts.questions import Terminal
 from tests.infra.azd.fake_azure import ELSEWHERE, SUBSCRIPTION, FakeAzure, group_id
+from tests.infra.azd.further import NORTH_ID, SOUTH_ID
 
 OWN = group_id("rg-dev")
 THEIRS = group_id("ai", ELSEWHERE)
@@ -118,6 +119,41 @@ class Case:
         self.gone()
 
     # --- more than the usual
+
+    def further_accounts(self) -> set[str]:
+        """Two accounts beside the first one; what this environment made on and around them."""
+        made = set()
+        for number, account in enumerate((NORTH_ID, SOUTH_ID)):
+            group = "/".join(account.split("/")[:5])
+            subscription = "/".join(account.split("/")[:3])
+            self.azure.put(account, type="Microsoft.CognitiveServices/accounts", kind="OpenAI")
+            self.deployment("gpt-4.1", account=account)
+            for scope, principal in (
+                (subscription, "principal-of-ours"),
+                (account, "principal-of-ours"),
+                (account, "principal-of-somebody"),
+            ):
+                last = f"{number}{len(scope):03d}{principal[-4:].encode().hex()}"
+                one = self.azure.put(
+                    f"{scope}/providers/Microsoft.Authorization/roleAssignments"
+                    f"/00000000-0000-0000-0000-{last}",
+                    properties={"principalId": principal, "scope": scope, "roleDefinitionId": "r"},
+                )
+                made |= {one} if principal.endswith("ours") else set()
+            rules = f"{group}/providers/Microsoft.Insights/metricAlerts"
+            made.add(
+                self.azure.put(
+                    f"{rules}/ptu-dev-refusals-{account.rpartition('-')[2]}",
+                    tags=TAGS,
+                    properties={"actions": [{"actionGroupId": BRAKE}]},
+                )
+            )
+            self.azure.put(
+                f"{rules}/ptu-dev-refusals-mine",
+                tags={},
+                properties={"actions": [{"actionGroupId": f"{group}/mine"}]},
+            )
+        return made
 
     def account_of_ours(self, *, tags: dict[str, str] | None = None) -> str:
         """An account that was created in the own group, with 50 regional PTUs on it."""

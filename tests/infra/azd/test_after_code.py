@@ -30,6 +30,7 @@ from tests.infra.azd.deployed import (
     keys_url,
 )
 from tests.infra.azd.fake_azure import NO_RIGHT, NOT_LOGGED_IN, SUBSCRIPTION, FakeAzure, Machine
+from tests.infra.azd.further import NORTH_ID, SOUTH_ID
 from tests.infra.azd.places import INFRA, template
 from tests.infra.azd.test_inputs import ACCOUNT
 from tests.support.functions import app_functions
@@ -82,10 +83,12 @@ def test_what_is_deployed_after_the_code_gets_the_parameters_that_it_has() -> No
         "ALERT_UTILIZATION": "110",
     }
     declared = template("postdeploy.bicep").of("parameter")
-    assert parameters(variables, kind="OpenAI").keys() == declared.keys(), "each, and no other"
+    kinds = {ACCOUNT: "OpenAI"}
+    assert parameters(variables, kinds=kinds).keys() == declared.keys(), "each, and no other"
     least = parameters(OUTPUTS_OF_BICEP)
     assert {name for name, one in declared.items() if not one.has_default} <= least.keys()
-    assert least["deployments"] == [{"name": "gpt-4.1-ptu", "model": "gpt-4.1", "ptus": 50}]
+    assert least["deployments"] == [{"name": "gpt-4.1-ptu", "deployment": "gpt-4.1-ptu"}]
+    assert least["furtherResources"] == []
 
 
 def test_before_provisioning_it_says_what_is_missing() -> None:
@@ -116,7 +119,8 @@ def test_a_threshold_that_is_no_whole_number_is_told_with_the_command(value: str
     ],
 )
 def test_the_metric_is_the_one_that_the_account_has(kind: str, metric: str | None) -> None:
-    assert parameters(OUTPUTS_OF_BICEP, kind=kind).get("utilizationMetric") == metric
+    found = parameters(OUTPUTS_OF_BICEP, kinds={ACCOUNT: kind})
+    assert found.get("utilizationMetric") == metric
 
 
 def test_the_kind_is_read_where_the_account_is(machine: Machine, app: FakeApp) -> None:
@@ -126,13 +130,39 @@ def test_the_kind_is_read_where_the_account_is(machine: Machine, app: FakeApp) -
     assert deployed(machine)["utilizationMetric"] == {"value": UTILIZATION["AIServices"]}
 
 
+def test_the_kind_of_each_further_account_is_read(machine: Machine, app: FakeApp) -> None:
+    machine.azure.put(NORTH_ID, kind="AIServices")
+    machine.azure.refuse(SOUTH_ID, NO_RIGHT)
+    place = {"endpoint": "https://a", "deployment": "gpt-4.1", "model": "gpt-4.1", "ptus": 15}
+    entries = [
+        {"name": "north", "resource_id": NORTH_ID, **place},
+        {"name": "south", "resource_id": SOUTH_ID, **place},
+    ]
+    done = machine.hook("postdeploy", env(app, DEPLOYMENTS=json.dumps(entries)))
+    assert done.returncode == 0, done.stderr
+    assert deployed(machine)["deployments"] == {"value": []}, "none on the first account"
+    assert deployed(machine)["furtherResources"]["value"] == [
+        {
+            "resourceId": NORTH_ID,
+            "deployments": [{"name": "north", "deployment": "gpt-4.1"}],
+            "utilizationMetric": UTILIZATION["AIServices"],
+        },
+        {
+            "resourceId": SOUTH_ID,
+            "deployments": [{"name": "south", "deployment": "gpt-4.1"}],
+            "utilizationMetric": UTILIZATION["OpenAI"],
+        },
+    ]
+    assert f"The kind of the account {SOUTH_ID} cannot be read" in done.stderr
+
+
 def test_a_kind_that_cannot_be_read_is_told_and_stops_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     azure = FakeAzure()
     azure.refuse(ACCOUNT, NO_RIGHT)
     assert kind_of_account(ACCOUNT, azure=Azure(SUBSCRIPTION, runner=azure.runner)) == ""
-    assert "The kind of the account cannot be read" in capsys.readouterr().err
+    assert f"The kind of the account {ACCOUNT} cannot be read" in capsys.readouterr().err
 
 
 # --- the name of the deployment ------------------------------------------------------------------
@@ -315,7 +345,7 @@ def test_after_the_code_the_rest_is_deployed_and_no_key_is_handed_over(
     assert done.returncode == 0, done.stderr
     given = deployed(machine)
     assert given["functionAppName"] == {"value": "func-x"}
-    assert given["deployments"]["value"][0]["ptus"] == 50
+    assert given["deployments"]["value"] == [{"name": "gpt-4.1-ptu", "deployment": "gpt-4.1-ptu"}]
     assert given["utilizationMetric"] == {"value": UTILIZATION["OpenAI"]}
     assert "key of" not in json.dumps(machine.azure.state["calls"])
     assert "key of" not in done.stdout + done.stderr

@@ -51,7 +51,7 @@ def test_the_rules_that_brake_are_on_metrics_that_the_app_understands() -> None:
     assert criteria("refusals")["metricName"].lower() == REQUESTS
     for rule in ("utilization", "refusals"):
         dimensions = {one["name"]: one["values"] for one in criteria(rule)["dimensions"]}
-        assert [one.text for one in dimensions[DEPLOYMENT]] == ["deployment.name"]
+        assert [one.text for one in dimensions[DEPLOYMENT]] == ["deployment.deployment"]
     assert {one["name"]: one["values"] for one in criteria("refusals")["dimensions"]}[STATUS] == [
         "429"
     ]

@@ -16,11 +16,17 @@ from infra.scripts.inputs import as_app_settings
 from infra.scripts.inputs.app_rules import EITHER, REQUIRED, RULES
 from infra.scripts.inputs.app_values import Number
 from ptu_optimizer.settings.setting_errors import SettingsError
+from tests.infra.azd.further import (
+    FURTHER,
+    NORTH_ID,
+    SOUTH_ID,
+    with_further_accounts,
+)
 from tests.infra.azd.places import template
-from tests.infra.azd.preprovision import USUAL, said
-from tests.infra.azd.test_inputs import FILE, PARAMETERS, variables
+from tests.infra.azd.preprovision import ACCOUNT, USUAL, said
+from tests.infra.azd.test_inputs import FILE, PARAMETERS, deployments_given, variables
 from tests.infra.azd.test_settings import read_by_the_app
-from tests.support.bicep.evaluate import Evaluation, Failed
+from tests.support.bicep.evaluate import Failed
 from tests.support.deployed_settings import ALIASES, loaded
 
 MAIN = template("main.bicep")
@@ -62,6 +68,26 @@ GOOD: list[Any] = [
     ),
     pytest.param({"HUB_RETENTION_DAYS": "1"}, {}, id="retention as long as the usual deadline"),
     pytest.param(ENTRA, {}, id="entra"),
+    pytest.param(FURTHER, {}, id="two further accounts with deployments of one name"),
+    pytest.param(
+        {**FURTHER, "PTU_DEPLOYMENTS": "n@north:gpt-4.1:50", "PTU_SPILLOVER_DEPLOYMENTS": ""},
+        {},
+        id="a further account alone",
+    ),
+    pytest.param(
+        {"PTU_DEPLOYMENTS": "a = b : gpt-4.1 : 50"}, {}, id="another name on the first account"
+    ),
+    pytest.param(
+        {"FURTHER_OPENAI_RESOURCES": f" north = {NORTH_ID} , south={SOUTH_ID}"}
+        | {"PTU_DEPLOYMENTS": "a @ north :gpt-4.1:50, b = a @south: gpt-4.1 :50"},
+        {},
+        id="spaces around everything",
+    ),
+    pytest.param(
+        {**FURTHER, "CREATE_PTU_DEPLOYMENT": "true", "PTU_COUNT": "15"},
+        {},
+        id="created beside further accounts",
+    ),
     pytest.param({}, {"MAX_ITEMS": 10}, id="a number"),
     pytest.param({}, {"MAX_ITEMS": " +1_0.0 "}, id="a number in an odd form"),
     pytest.param({}, {"SOON_SECONDS": "0"}, id="at the least"),
@@ -175,6 +201,32 @@ BAD: list[Any] = [
         {},
         id="both created under one name",
     ),
+    pytest.param({"PTU_DEPLOYMENTS": "a@north:gpt-4.1:50"}, {}, id="an account without an id"),
+    pytest.param(
+        {**FURTHER, "PTU_DEPLOYMENTS": "a:gpt-4.1:50,a@north:gpt-4.1:50"},
+        {},
+        id="one name on two accounts",
+    ),
+    pytest.param(
+        {**FURTHER, "PTU_DEPLOYMENTS": "a@north:gpt-4.1:50,b=A@north:gpt-4.1:50"},
+        {},
+        id="one deployment of a further account under two names",
+    ),
+    pytest.param(
+        {**FURTHER, "PTU_DEPLOYMENTS": "a@north:gpt-4.1:50:payg"},
+        {},
+        id="spillover by the name that it has in Azure",
+    ),
+    pytest.param({**FURTHER, "PTU_DEPLOYMENTS": "=a@north:gpt-4.1:50"}, {}, id="no own name"),
+    pytest.param({**FURTHER, "PTU_DEPLOYMENTS": "b=@north:gpt-4.1:50"}, {}, id="no name in Azure"),
+    pytest.param(
+        {**FURTHER, "FURTHER_OPENAI_RESOURCES": "north"}, {}, id="a further account without an id"
+    ),
+    pytest.param(
+        {**FURTHER, "FURTHER_OPENAI_RESOURCES": f"north={ACCOUNT}, "},
+        {},
+        id="a comma at the end of the further accounts",
+    ),
     pytest.param({"HUB_RETENTION_DAYS": "0"}, {}, id="no retention"),
     pytest.param({**ENTRA, "ALERT_AUDIENCE": ""}, {}, id="entra without audience"),
     pytest.param({**ENTRA, "ALERT_AUDIENCE": " , "}, {}, id="entra with an empty audience"),
@@ -261,14 +313,12 @@ def settings_of(env: dict[str, str], settings: dict[str, Any]) -> dict[str, str]
     parameters["settings"] = settings
     for name, (variable, default) in variables().items():
         parameters[name] = typed(name, env.get(variable) or default or "")
-    evaluated = Evaluation(MAIN, parameters=parameters)
+    evaluated = with_further_accounts(parameters)
     asked = MAIN.of("module")["functionApp"].value["params"]
     entra = parameters["alertAuthentication"] == "entra"
     made = read_by_the_app(
-        **{
-            name: evaluated.value(asked[name].node)
-            for name in ("deployments", "spilloverDeployments", "hubRetentionSeconds")
-        },
+        **deployments_given(evaluated),
+        hubRetentionSeconds=evaluated.value(asked["hubRetentionSeconds"].node),
         alertAuthentication=parameters["alertAuthentication"],
         alertAudience=parameters["alertAudience"],
         alertTenantId="00000000-0000-0000-0000-00000000000b" if entra else "",

@@ -24,6 +24,7 @@ from tests.infra.azd.down_case import (
     Case,
 )
 from tests.infra.azd.fake_azure import ELSEWHERE, NO_RIGHT, SUBSCRIPTION, group_id
+from tests.infra.azd.further import FURTHER, NORTH_ID
 from tests.infra.azd.places import INFRA
 
 PTU = f"{ACCOUNT}/deployments/ptu"
@@ -76,6 +77,22 @@ def test_each_is_deleted_in_the_subscription_that_it_is_in(case: Case) -> None:
     case.after()
     assert case.azure.changes
     assert all(f"--subscription {ELSEWHERE}" in one for one in case.azure.changes)
+
+
+def test_further_accounts_lose_what_was_made_there_and_nothing_else(case: Case) -> None:
+    case.env["FURTHER_OPENAI_RESOURCES"] = FURTHER["FURTHER_OPENAI_RESOURCES"]
+    made = case.further_accounts()
+    before = case.azure.ids
+    case.before()
+    case.gone()
+    case.after()
+    deleted = {one.split("--url ")[1].split()[0]: one for one in case.azure.changes}
+    assert deleted.keys() == {READER, CALLER, RULE} | made
+    for one, command in deleted.items():
+        assert f"--subscription {one.split('/')[2]} " in command
+    kept = {one for one in before - made if "ai-north" in one or "ai-south" in one}
+    assert kept <= case.azure.ids
+    assert f"{NORTH_ID}/deployments/gpt-4.1" in kept
 
 
 def test_what_is_gone_already_is_no_error(case: Case) -> None:

@@ -33,6 +33,7 @@ from tests.infra.azd.fake_azure import (
     SUBSCRIPTION,
     group_id,
 )
+from tests.infra.azd.further import FURTHER, NORTH_ID, SOUTH_ID
 
 
 @pytest.fixture
@@ -57,6 +58,33 @@ def test_inputs_are_enough(case: Case) -> None:
     case.before()
     assert set(case.record["role_assignments"]) == {READER, CALLER}
     assert case.record["alert_rules"] == [RULE]
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        pytest.param(
+            {"FURTHER_OPENAI_RESOURCES": FURTHER["FURTHER_OPENAI_RESOURCES"]}, id="by the input"
+        ),
+        pytest.param(
+            {
+                "DEPLOYMENTS": json.dumps([{"name": "n", "resource_id": NORTH_ID}]),
+                "SPILLOVER_DEPLOYMENTS": json.dumps([{"name": "s", "resource_id": SOUTH_ID}]),
+            },
+            id="by the outputs",
+        ),
+    ],
+)
+def test_what_was_made_on_further_accounts_is_recorded(
+    case: Case, variables: dict[str, str]
+) -> None:
+    made = case.further_accounts()
+    case.env.update(variables)
+    case.before()
+    recorded = {*case.record["role_assignments"], *case.record["alert_rules"]}
+    assert recorded == {READER, CALLER, RULE} | made
+    assert "account acct-north, with all deployments that this" in case.said
+    assert case.azure.changes == []
 
 
 def test_without_a_name_the_environment_is_not_guessed(case: Case) -> None:

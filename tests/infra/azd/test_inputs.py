@@ -35,6 +35,13 @@ def main(**changes: Any) -> Evaluation:
     return Evaluation(MAIN, parameters={**USUAL, **changes})
 
 
+def deployments_given(evaluated: Evaluation) -> dict[str, Any]:
+    """What main.bicep hands to the Function App about deployments and their accounts."""
+    site = MAIN.of("module")["functionApp"].value["params"]
+    names = ("deployments", "spilloverDeployments", "furtherAccounts")
+    return {name: evaluated.value(site[name].node) for name in names}
+
+
 # --- main.parameters.json ------------------------------------------------------------------------
 
 
@@ -116,13 +123,7 @@ def test_deployments_are_written_as_the_app_reads_them() -> None:
         ptuDeployments="gpt-4.1-ptu:gpt-4.1:50:payg, o3-ptu:o3:100",
         spilloverDeployments="payg:gpt-4.1:100000:600",
     )
-    site = MAIN.of("module")["functionApp"].value["params"]
-    settings = loaded(
-        read_by_the_app(
-            deployments=evaluated.value(site["deployments"].node),
-            spilloverDeployments=evaluated.value(site["spilloverDeployments"].node),
-        )
-    )
+    settings = loaded(read_by_the_app(**deployments_given(evaluated)))
     first, second = settings.deployments
     assert (first.name, first.model, first.ptus, first.spillover) == (
         "gpt-4.1-ptu",
@@ -175,7 +176,8 @@ def test_a_count_that_the_model_cannot_have_is_refused(
     if fits:
         (created,) = evaluated["created"]
         assert created["capacity"] == count
-        assert {"name": "ptu", "model": model, "ptus": count} in evaluated["deployments"]
+        entry = {"name": "ptu", "model": model, "ptus": count}
+        assert {"label": "", "entry": entry} in evaluated["deployments"]
     else:
         with pytest.raises(Failed, match=f"ptuCount is {count}"):
             _ = evaluated["created"]
@@ -199,8 +201,9 @@ def test_spillover_is_created_on_request_and_the_app_told_of_it() -> None:
         "GlobalStandard",
         50,
     )
-    assert evaluated["deployments"][0]["spillover"] == payg["name"]
-    assert evaluated["createdSpillover"] == [{"name": "payg", "model": "gpt-4.1", "tpm": 50_000}]
+    assert evaluated["deployments"][0]["entry"]["spillover"] == payg["name"]
+    entry = {"name": "payg", "model": "gpt-4.1", "tpm": 50_000}
+    assert evaluated["createdSpillover"] == [{"label": "", "entry": entry}]
 
 
 def test_a_created_deployment_does_not_spill_over_by_itself() -> None:

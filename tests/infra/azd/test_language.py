@@ -36,6 +36,9 @@ def value(expression: str, **given: Any) -> Any:
         pytest.param("contains({ aB: 1 }, 'Ab')", True, id="a key in any case"),
         pytest.param("contains(['aB'], 'Ab')", False, id="an element in its own case"),
         pytest.param("environment().suffixes.storage", "core.windows.net", id="the cloud"),
+        pytest.param("union(['a'], ['b', 'a', 'b'])", ["a", "b"], id="each element once"),
+        pytest.param("'${indexOf(o.l, 8)},${indexOf(o.l, 9)}'", "1,-1", id="where an element is"),
+        pytest.param("skip(o.l, 1)", [8], id="without the first"),
         pytest.param("union({ a: 1 }, { a: 2, b: 3 })", {"a": 2, "b": 3}, id="the later wins"),
     ],
 )
@@ -74,6 +77,15 @@ def test_what_waits_for_what_is_read_from_names_conditions_and_variables() -> No
         "third": {"second"},
     }, "the variable of a loop is no module of the same name"
     assert waits_for(file, "third") == {"first", "second"}
+
+
+def test_a_module_in_a_loop_has_as_many_rounds_as_there_are_elements() -> None:
+    fourth = "module fourth 'a.bicep' = [for (z, i) in zones: { name: z }]\n"
+    file = parse(NESTED + fourth, path=Path("x.bicep"))
+    evaluation = Evaluation(file, parameters={"zones": ["a", "b"]})
+    modules = file.of("module")
+    assert evaluation.rounds(modules["fourth"]) == [{"z": "a", "i": 0}, {"z": "b", "i": 1}]
+    assert evaluation.rounds(modules["first"]) == [{}]
 
 
 def test_what_is_not_known_is_said_instead_of_guessed() -> None:

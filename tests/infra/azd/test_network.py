@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.infra.azd.further import NORTH_ID, SOUTH_ID
 from tests.infra.azd.places import INFRA, TEMPLATES, named, template
 from tests.support.bicep.evaluate import GROUP, Evaluation
 from tests.support.bicep.syntax import Expression, Loop
@@ -77,6 +78,22 @@ def test_an_account_gets_all_three_zones_of_its_names(
     of_accounts = [one for one in found["endpoints"] if one["groupId"] == "account"]
     assert [one["zones"] for one in of_accounts] == ([OF_AZURE_OPENAI] if has_one else [])
     assert (set(OF_AZURE_OPENAI) <= set(found["zones"])) == has_one
+
+
+def test_each_further_account_gets_an_endpoint_of_its_own_on_request() -> None:
+    accounts = {"furtherOpenAiResources": f"north={NORTH_ID},south={SOUTH_ID}"}
+    found = endpoints("dataEndpoints", openAiPrivateEndpoint=True, **accounts)
+    of_accounts = {one["name"]: one for one in found["endpoints"] if one["groupId"] == "account"}
+    assert list(of_accounts) == [
+        f"pep-openai-{TOKEN}",
+        f"pep-openai-north-{TOKEN}",
+        f"pep-openai-south-{TOKEN}",
+    ]
+    assert of_accounts[f"pep-openai-north-{TOKEN}"]["resourceId"] == NORTH_ID
+    assert all(one["zones"] == OF_AZURE_OPENAI for one in of_accounts.values())
+    assert found["zones"][-3:] == OF_AZURE_OPENAI, "once for all of them"
+    created = endpoints("dataEndpoints", createOpenAiAccount=True, **accounts)
+    assert names(created)[-1] == f"pep-openai-{TOKEN}", "only what is asked for is changed"
 
 
 @pytest.mark.parametrize("module", ["dataEndpoints", "appEndpoint"])

@@ -74,7 +74,9 @@ def scopes(**parameters: Any) -> dict[str, list[str]]:
             continue
         (call, *_) = [one for one in walk(given.node) if one.type == "call_expression"]
         arguments = call.named_children[-1].named_children
-        found[name] = [evaluation.value(one) for one in arguments]
+        for number, local in enumerate(evaluation.rounds(module)):
+            each = f"{name}[{number}]" if local else name
+            found[each] = [evaluation.value(one, local) for one in arguments]
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 import pytest
 
 from infra.scripts.check_inputs import loaded, problems
-from infra.scripts.inputs import is_number, others
+from infra.scripts.inputs import deployments, further, is_number, others
 from infra.scripts.inputs.words import BOOLEANS, CHOICES, NUMBERS
 from infra.scripts.tools import HookError
 from ptu_optimizer.capacity.work import known_models
+from tests.infra.azd.further import FURTHER, NORTH_ID, NORTH_SUBSCRIPTION, SOUTH_ID
 from tests.infra.azd.places import INFRA, template
 from tests.infra.azd.preprovision import ACCOUNT, BUYS, OTHER_SUBSCRIPTION, USUAL, inputs, said
 from tests.infra.azd.test_inputs import MODELS, PARAMETERS, variables
@@ -94,6 +96,92 @@ def test_the_usual_inputs_are_good() -> None:
             "NEXT_OPENAI_RESOURCE_ID lies in the resource group next",
             "AZURE_RESOURCE_GROUP_NAME next-queue",
             id="the next account's group",
+        ),
+        # --- further accounts
+        pytest.param(
+            {"FURTHER_OPENAI_RESOURCES": NORTH_ID},
+            "which is not label=resource id",
+            'FURTHER_OPENAI_RESOURCES "LABEL=$(az cognitiveservices account show',
+            id="a further account without a label",
+        ),
+        pytest.param(
+            {"FURTHER_OPENAI_RESOURCES": "north=acct-north"},
+            "which is not label=resource id",
+            'FURTHER_OPENAI_RESOURCES "LABEL=$(az cognitiveservices account show',
+            id="a further account by its name",
+        ),
+        pytest.param(
+            {"FURTHER_OPENAI_RESOURCES": f"far_north={NORTH_ID}"},
+            "a label has letters, digits and '-'",
+            "FURTHER_OPENAI_RESOURCES",
+            id="a label that Azure refuses in a name",
+        ),
+        pytest.param(
+            {**FURTHER, "FURTHER_OPENAI_RESOURCES": f"north={NORTH_ID},North={SOUTH_ID}"},
+            "has the label North twice",
+            f"FURTHER_OPENAI_RESOURCES 'north={NORTH_ID}'",
+            id="a label twice",
+        ),
+        pytest.param(
+            {"FURTHER_OPENAI_RESOURCES": f"north={NORTH_ID},again={NORTH_ID.upper()}"}
+            | {"PTU_DEPLOYMENTS": "a@north:gpt-4.1:50"},
+            "has as again the account that is north already",
+            f"FURTHER_OPENAI_RESOURCES 'north={NORTH_ID}'",
+            id="a further account twice",
+        ),
+        pytest.param(
+            {"FURTHER_OPENAI_RESOURCES": f"north={NORTH_ID},first={ACCOUNT}"},
+            "has as first the account that is OPENAI_RESOURCE_ID already",
+            f"FURTHER_OPENAI_RESOURCES 'north={NORTH_ID}'",
+            id="the first account once more",
+        ),
+        pytest.param(
+            {"FURTHER_OPENAI_RESOURCES": "north=" + ACCOUNT.replace("/ai/", "/rg-dev/")},
+            "north of FURTHER_OPENAI_RESOURCES lies in the resource group rg-dev",
+            "AZURE_RESOURCE_GROUP_NAME rg-dev-queue",
+            id="a further account in the group that azd down deletes",
+        ),
+        pytest.param(
+            {
+                **FURTHER,
+                "DEPLOYMENTS": json.dumps([{"resource_id": NORTH_ID.replace("north/", "North/")}]),
+            },
+            "spells the account north otherwise",
+            "FURTHER_OPENAI_RESOURCES 'north="
+            + NORTH_ID.replace("north/", "North/")
+            + f",south={SOUTH_ID}'",
+            id="a further account in another spelling than at the last provisioning",
+        ),
+        pytest.param(
+            {"PTU_DEPLOYMENTS": "a@north:gpt-4.1:50"},
+            "a@north is on the account north, which FURTHER_OPENAI_RESOURCES does not name",
+            'FURTHER_OPENAI_RESOURCES "north=$(az cognitiveservices account show',
+            id="a deployment on an account that is not named",
+        ),
+        pytest.param(
+            {
+                **FURTHER,
+                "PTU_DEPLOYMENTS": "gpt-4.1:gpt-4.1:50,gpt-4.1@north:gpt-4.1:50:payg",
+                "PTU_SPILLOVER_DEPLOYMENTS": "payg:gpt-4.1:1000,payg@north:gpt-4.1:1000",
+            },
+            "names gpt-4.1 twice",
+            "PTU_DEPLOYMENTS "
+            "'gpt-4.1:gpt-4.1:50,gpt-4.1-north=gpt-4.1@north:gpt-4.1:50:payg-north'"
+            "\n    azd env set PTU_SPILLOVER_DEPLOYMENTS "
+            "'payg:gpt-4.1:1000,payg-north=payg@north:gpt-4.1:1000'",
+            id="one name on two accounts",
+        ),
+        pytest.param(
+            {**FURTHER, "PTU_DEPLOYMENTS": "a b=gpt-4.1@north:gpt-4.1:50"},
+            "where the name has letters, digits",
+            "PTU_DEPLOYMENTS",
+            id="a name that an alert rule cannot have",
+        ),
+        pytest.param(
+            {**FURTHER, "PTU_DEPLOYMENTS": "a:gpt-4.1:50,A@north:gpt-4.1:50"},
+            "a and A differ by capital letters only",
+            "PTU_DEPLOYMENTS 'a:gpt-4.1:50,A-north=A@north:gpt-4.1:50'",
+            id="names that Azure does not tell apart",
         ),
         # --- deployments
         pytest.param(
@@ -315,6 +403,37 @@ def test_a_bad_input_is_told_with_what_mends_it(
 @pytest.mark.parametrize("value", ["", "nobody", "00000000-0000-0000-0000-00000000000A"])
 def test_data_roles_may_go_to_nobody_or_to_a_group_by_its_id(value: str) -> None:
     assert problems(inputs(DATA_ROLES=value)) == []
+
+
+def test_two_further_accounts_with_deployments_of_one_name_are_good() -> None:
+    assert said(**FURTHER) == ""
+
+
+def test_a_further_account_that_is_no_longer_asked_for_is_told() -> None:
+    """Its subscription may be one that `azd down` no longer looks into."""
+    before: dict[str, Any] = {"DEPLOYMENTS": json.dumps([{"name": "x", "resource_id": NORTH_ID}])}
+    (told,) = further.told(inputs(**before, APP_PRINCIPAL_ID="principal"))
+    assert f"role assignment delete --assignee principal --scope {NORTH_ID} " in told
+    reader = f"--scope /subscriptions/{NORTH_SUBSCRIPTION} "
+    assert reader in told
+    (another,) = further.told(
+        inputs(**before, FURTHER_OPENAI_RESOURCES="n=" + NORTH_ID.replace("acct-north", "acct-2"))
+    )
+    assert reader not in another, "metrics are still read in this subscription"
+    created = {**before, **BUYS, "CREATE_OPENAI_ACCOUNT": "true", "OPENAI_RESOURCE_ID": ""}
+    (own,) = further.told(inputs(**created, AZURE_SUBSCRIPTION_ID=NORTH_SUBSCRIPTION))
+    assert reader not in own, "nor where the account is that was created"
+    assert "-g ai-north -n NAME" in told
+    assert further.told(inputs(**before, **FURTHER)) == []
+    assert further.told(inputs(DEPLOYMENTS="no output")) == []
+
+
+def test_a_further_account_that_nothing_is_on_is_told() -> None:
+    (told,) = deployments.unused_accounts(
+        inputs(**{**FURTHER, "PTU_DEPLOYMENTS": "a:gpt-4.1:50,b@north:gpt-4.1:50"})
+    )
+    assert "has south, and neither" in told
+    assert deployments.unused_accounts(inputs(**FURTHER)) == []
 
 
 def test_all_bad_inputs_are_told_at_once() -> None:

@@ -10,6 +10,7 @@ from infra.scripts.check_inputs import check
 from infra.scripts.questions import Terminal
 from infra.scripts.tools import Done, HookError
 from tests.infra.azd.az_stub import BROKEN, MISSING, NO_LOGIN, NO_RIGHTS, AzStub, deployment
+from tests.infra.azd.further import FURTHER, NORTH_ID, NORTH_SUBSCRIPTION, SOUTH_ID
 from tests.infra.azd.preprovision import (
     ACCOUNT,
     BUYS,
@@ -402,6 +403,129 @@ def test_a_fine_tuned_model_is_named_by_its_base(hook: Preprovision) -> None:
 
 def test_fewer_tokens_than_the_deployment_has_are_good(hook: Preprovision) -> None:
     hook.run(PTU_SPILLOVER_DEPLOYMENTS="payg-1:gpt-4.1:1000")
+
+
+# --- further accounts ----------------------------------------------------------------------------
+
+
+FURTHER_DEPLOYMENTS: dict[str, Any] = {
+    **FURTHER,
+    "PTU_DEPLOYMENTS": FURTHER["PTU_DEPLOYMENTS"].replace(
+        "gpt-4.1:gpt-4.1:50", "gpt-4.1-ptu:gpt-4.1:50", 1
+    ),
+}
+
+
+@pytest.fixture
+def further(hook: Preprovision) -> Preprovision:
+    """Both further accounts are there with what is asked for."""
+    for account, ptus in ((NORTH_ID, 100), (SOUTH_ID, 15)):
+        hook.az.answers |= {
+            f"az rest --method get --url {account} ": {
+                "kind": "AIServices",
+                "properties": {"customSubDomainName": "a"},
+            },
+            f"az rest --method get --url {account}/deployments ": {
+                "value": [
+                    deployment(account, "gpt-4.1", capacity=ptus),
+                    deployment(account, "payg", sku="GlobalStandard", capacity=100),
+                ]
+            },
+        }
+    return hook
+
+
+def test_further_accounts_are_let_through(further: Preprovision) -> None:
+    further.run(**FURTHER_DEPLOYMENTS)
+    assert further.told == []
+    assert further.changed == []
+
+
+def test_each_further_account_is_asked_about_in_its_own_subscription(
+    further: Preprovision,
+) -> None:
+    further.run(**FURTHER_DEPLOYMENTS)
+    for account in (NORTH_ID, SOUTH_ID):
+        subscription = account.split("/")[2]
+        asked = further.az.lines(f"az rest --method get --url {account}")
+        assert len(asked) == 2
+        assert all(f"--subscription {subscription} " in one for one in asked)
+        assert len(further.az.lines(f"az account show --subscription {subscription} ")) == 1
+
+
+def test_a_further_account_that_is_not_there_is_told(further: Preprovision) -> None:
+    further.az.answers[f"az rest --method get --url {NORTH_ID} "] = MISSING
+    said = further.refusal(**FURTHER_DEPLOYMENTS)
+    assert "There is no account acct-north in the resource group ai-north" in said
+    assert 'azd env set FURTHER_OPENAI_RESOURCES "north=$(az' in said
+
+
+@pytest.mark.parametrize("what", ["", "/deployments"])
+def test_a_further_account_that_may_not_be_read_is_told_and_not_refused(
+    further: Preprovision, what: str
+) -> None:
+    further.az.answers[f"az rest --method get --url {NORTH_ID}{what} "] = NO_RIGHTS
+    further.run(**FURTHER_DEPLOYMENTS)
+    (told,) = further.told
+    assert NORTH_ID in told
+    assert "for want of rights" in told
+
+
+def test_a_further_account_of_another_tenant_is_refused(further: Preprovision) -> None:
+    there = f"az account show --subscription {NORTH_SUBSCRIPTION}"
+    further.az.answers[there] = {"tenantId": "another"}
+    said = further.refusal(**FURTHER_DEPLOYMENTS)
+    assert "acct-north belongs to another tenant (another)" in said
+    assert said.count("another tenant") == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "says", "mends"),
+    [
+        pytest.param(
+            {"PTU_DEPLOYMENTS": "gpt-4.1-ptu:gpt-4.1:50,north=other@north:gpt-4.1:100"},
+            "has north=other@north, which the account does not have",
+            "PTU_DEPLOYMENTS 'gpt-4.1-ptu:gpt-4.1:50,gpt-4.1@north:gpt-4.1:100'",
+            id="not there",
+        ),
+        pytest.param(
+            {"PTU_DEPLOYMENTS": "gpt-4.1=gpt-4.1-ptu:gpt-4.1:50,north=other@north:gpt-4.1:100"},
+            "has north=other@north, which the account does not have",
+            "PTU_DEPLOYMENTS 'gpt-4.1=gpt-4.1-ptu:gpt-4.1:50,"
+            "gpt-4.1-north=gpt-4.1@north:gpt-4.1:100'",
+            id="not there, and what is there has a name that is used",
+        ),
+        pytest.param(
+            {"PTU_DEPLOYMENTS": "gpt-4.1-ptu:gpt-4.1:50,north=gpt-4.1@north:gpt-4.1:15"},
+            "the account has 100 PTUs of gpt-4.1 there",
+            "PTU_DEPLOYMENTS 'gpt-4.1-ptu:gpt-4.1:50,north=gpt-4.1@north:gpt-4.1:100'",
+            id="another size than that of the same name elsewhere",
+        ),
+        pytest.param(
+            {"PTU_DEPLOYMENTS": "gpt-4.1-ptu:gpt-4.1:50,gpt-4.1:gpt-4.1:100"},
+            "has gpt-4.1, which the account does not have",
+            "PTU_DEPLOYMENTS gpt-4.1-ptu:gpt-4.1:50",
+            id="on the first account there is none of that name",
+        ),
+        pytest.param(
+            {
+                "PTU_DEPLOYMENTS": "gpt-4.1-ptu:gpt-4.1:50",
+                "PTU_SPILLOVER_DEPLOYMENTS": "gpt-4.1@south:gpt-4.1:1000,payg-1:gpt-4.1:1000",
+            },
+            "has gpt-4.1@south, which is not paid by the token",
+            "PTU_SPILLOVER_DEPLOYMENTS payg-1:gpt-4.1:1000",
+            id="spillover to PTUs",
+        ),
+    ],
+)
+def test_a_deployment_of_a_further_account_is_as_it_is_named(
+    further: Preprovision, changes: dict[str, Any], says: str, mends: str
+) -> None:
+    said = further.refusal(
+        **{**FURTHER, "PTU_SPILLOVER_DEPLOYMENTS": "", **changes},
+    )
+    assert says in said
+    assert f"azd env set {mends}" in said
 
 
 # --- the network ---------------------------------------------------------------------------------

@@ -47,8 +47,11 @@ GIVEN: Mapping[str, Any] = {
     "Microsoft.CognitiveServices/accounts/acct",
     "openAiLocation": "swedencentral",
     "openAiApiVersion": "",
-    "deployments": '[{"name":"gpt-4.1-ptu","model":"gpt-4.1","ptus":50}]',
-    "spilloverDeployments": "[]",
+    "deployments": [
+        {"label": "", "entry": {"name": "gpt-4.1-ptu", "model": "gpt-4.1", "ptus": 50}}
+    ],
+    "spilloverDeployments": [],
+    "furtherAccounts": [],
     "hubRetentionSeconds": 604_800,
     "alertAuthentication": "key",
     "alertTenantId": "",

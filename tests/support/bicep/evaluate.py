@@ -14,7 +14,7 @@ import tree_sitter
 
 from . import operators
 from .operators import CHAINED
-from .syntax import NOTHING, BicepFile, text_of, value_of
+from .syntax import NOTHING, BicepFile, Declaration, text_of, value_of
 
 GROUP = "/subscriptions/00000000-0000-0000-0000-00000000000a/resourceGroups/rg-dev"
 """What is deployed to, as `resourceId` sees it."""
@@ -132,14 +132,28 @@ class Evaluation:
                 return self.value(tree, local)
 
     def _loop(self, children: list[tree_sitter.Node], local: Mapping[str, Any]) -> list[Any]:
-        variables, over, body = children
+        *_, body = children
+        return [self.value(body, {**local, **one}) for one in self._rounds(children, local)]
+
+    def rounds(self, declared: Declaration) -> list[dict[str, Any]]:
+        """The variables of each round of a resource's or module's loop; one round without any where
+        there is no loop."""
+        body = declared.node.named_children[-1]
+        if body.type != "for_statement":
+            return [{}]
+        return self._rounds([one for one in body.named_children if one.type != "comment"], {})
+
+    def _rounds(
+        self, children: list[tree_sitter.Node], local: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        variables, over, _ = children
         names = (
             [text_of(one) for one in variables.named_children]
             if variables.type == "for_loop_parameters"
             else [text_of(variables)]
         )
         return [
-            self.value(body, {**local, **dict(zip(names, (element, index), strict=False))})
+            dict(zip(names, (element, index), strict=False))
             for index, element in enumerate(self.value(over, local))
         ]
 
@@ -221,6 +235,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "deployer": lambda: {"objectId": "00000000-0000-0000-0000-00000000000d"},
     "environment": lambda: {"suffixes": {"storage": "core.windows.net"}},
     "empty": lambda value: not value,
+    "indexOf": lambda values, item: values.index(item) if item in values else -1,
     "int": int,
     "items": lambda value: [{"key": key, "value": value[key]} for key in sorted(value)],
     "last": lambda value: value[-1],
@@ -228,12 +243,16 @@ CALLS: dict[str, Callable[..., Any]] = {
     "newGuid": lambda: "00000000-0000-0000-0000-00000000000e",
     "range": lambda start, count: list(range(start, start + count)),
     "replace": lambda text, old, new: text.replace(old, new),
+    "resourceGroup": lambda subscription, name: {
+        "id": f"/subscriptions/{subscription}/resourceGroups/{name}"
+    },
     "resourceId": _resource_id,
+    "skip": lambda values, count: values[count:],
     "split": lambda text, by: text.split(by),
     "string": _string_of,
-    "subscription": lambda: {
-        "id": "/subscriptions/00000000-0000-0000-0000-00000000000a",
-        "subscriptionId": "00000000-0000-0000-0000-00000000000a",
+    "subscription": lambda named="00000000-0000-0000-0000-00000000000a": {
+        "id": f"/subscriptions/{named}",
+        "subscriptionId": named,
     },
     "take": lambda value, count: value[:count],
     "tenant": lambda: {"tenantId": "00000000-0000-0000-0000-00000000000b"},
