@@ -293,7 +293,7 @@ def test_the_usual_inputs_are_good() -> None:
             {"ALERT_UTILIZATION": "40"}, "50 or more", "ALERT_UTILIZATION 50", id="always braking"
         ),
         pytest.param(
-            {"ALERT_REFUSALS": "3.5"}, "no number", "ALERT_REFUSALS 0", id="half a refusal"
+            {"ALERT_REFUSALS": "3.5"}, "not a number", "ALERT_REFUSALS 0", id="half a refusal"
         ),
         pytest.param(
             {"INSTANCE_MEMORY_MB": "1024"},
@@ -301,7 +301,9 @@ def test_the_usual_inputs_are_good() -> None:
             "INSTANCE_MEMORY_MB 512",
             id="memory",
         ),
-        pytest.param({"SMOKE_SECONDS": "soon"}, "no number of", "SMOKE_SECONDS 600", id="seconds"),
+        pytest.param(
+            {"SMOKE_SECONDS": "soon"}, "not a number of", "SMOKE_SECONDS 600", id="seconds"
+        ),
         # --- services
         pytest.param(
             {"HUB_RETENTION_DAYS": "14"},
@@ -498,7 +500,7 @@ def test_each_word_that_azd_takes_for_false_is_good(word: str) -> None:
 def test_a_number_is_what_gos_parse_int_takes(text: str, good: bool) -> None:
     assert is_number(text) is good
     if text:
-        assert ("no number" in said(**{**BUYS, "PTU_COUNT": text})) is not good
+        assert ("not a number" in said(**{**BUYS, "PTU_COUNT": text})) is not good
 
 
 def test_every_boolean_number_and_choice_of_the_templates_is_checked() -> None:
