@@ -119,5 +119,8 @@ def _seconds(inputs: Inputs) -> list[str]:
     return (
         []
         if good
-        else [f"SMOKE_SECONDS is {text!r}, no number of seconds" + mend("SMOKE_SECONDS", "600")]
+        else [
+            f"SMOKE_SECONDS is {text!r}, which is not a number of seconds"
+            + mend("SMOKE_SECONDS", "600")
+        ]
     )
