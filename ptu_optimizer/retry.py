@@ -1,4 +1,4 @@
-"""Trying again until a time limit, with pauses that double. The clock is injected."""
+"""Trying again until a time limit, with pauses that grow. The clock is injected."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from .clock import Clock
 
 FIRST_PAUSE_SECONDS = 0.1
 """Most throttled writes pass at the next try, and a write of a request waits for nothing else."""
+
+
+LONGEST_PAUSE_SECONDS = 2.0
+"""Pauses double up to this. So at most so much of a time limit is given up untried: what waits may
+be an answer that was paid for."""
 
 
 class Backoff:
@@ -32,5 +37,5 @@ class Backoff:
         if self._clock.monotonic() + self._pause >= self._until:
             return False
         await self._clock.sleep(self._pause)
-        self._pause *= 2
+        self._pause = min(LONGEST_PAUSE_SECONDS, 2 * self._pause)
         return True

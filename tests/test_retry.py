@@ -1,9 +1,9 @@
-"""Trying again: the pauses double, and no try begins after the limit."""
+"""Trying again: the pauses grow, no try begins after the limit, and little of it is left unused."""
 
 import pytest
 
 from local.virtual_time import VirtualClock, in_virtual_time
-from ptu_optimizer.retry import FIRST_PAUSE_SECONDS, Backoff
+from ptu_optimizer.retry import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Backoff
 
 
 async def tries_at(clock: VirtualClock, backoff: Backoff) -> list[float]:
@@ -29,6 +29,15 @@ async def test_tries_until_the_limit(until: float, tries: list[float]) -> None:
     clock = VirtualClock()
     backoff = Backoff(clock, until=clock.monotonic() + until * FIRST_PAUSE_SECONDS)
     assert await tries_at(clock, backoff) == tries
+
+
+@pytest.mark.parametrize("seconds", [10.0, 30.0, 31.7, 600.0])
+@in_virtual_time
+async def test_the_last_try_is_near_the_limit(seconds: float) -> None:
+    clock = VirtualClock()
+    until = clock.monotonic() + seconds
+    last = (await tries_at(clock, Backoff(clock, until=until)))[-1] * FIRST_PAUSE_SECONDS
+    assert until - LONGEST_PAUSE_SECONDS <= last < until
 
 
 @in_virtual_time

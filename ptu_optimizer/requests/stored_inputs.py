@@ -42,7 +42,7 @@ class StoredInputs:
         self._groups = groups
         self._blobs = blobs
         self._lines: list[bytes] | None = None
-        """All of them: from a group record, or from a blob without offsets beside it."""
+        """All of them, from the group record."""
         self._offsets: LineOffsets | None = None
         self._window = b""
         self._window_start = 0

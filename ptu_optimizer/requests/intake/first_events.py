@@ -41,7 +41,8 @@ class FirstEvents:
 
     async def ready(self, items: Iterable[Item]) -> None:
         """Make sure that a send of each item could succeed now. Raises DependencyUnavailable."""
-        for hub in dict.fromkeys(map(self._hub, items)):
+        now = self._clock.now()
+        for hub in dict.fromkeys(self._urgency.first_hub(item, now=now) for item in items):
             await self._publisher.ready(hub)
 
     async def publish(
@@ -55,9 +56,11 @@ class FirstEvents:
             yield Published(cursor=chunk[-1].index + 1, items=len(chunk), sent=sent)
 
     async def _publish(self, group: GroupId, chunk: list[StoredItem]) -> int:
+        now = self._clock.now()
         outgoing: dict[str, list[Outgoing]] = {}
         for stored in chunk:
-            outgoing.setdefault(self._hub(stored.item), []).append(Outgoing(_encode(group, stored)))
+            hub = self._urgency.first_hub(stored.item, now=now)
+            outgoing.setdefault(hub, []).append(Outgoing(_encode(group, stored)))
         sent = 0
         for hub, events in outgoing.items():
             try:
@@ -67,9 +70,6 @@ class FirstEvents:
                 sent += error.sent
                 _log.warning("events wait for the sweep", extra={"reason": str(error)})
         return sent
-
-    def _hub(self, item: Item) -> str:
-        return self._urgency.first_hub(item, now=self._clock.now())
 
 
 def _encode(group: GroupId, stored: StoredItem) -> bytes:

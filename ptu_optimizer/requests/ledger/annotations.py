@@ -62,10 +62,11 @@ class Deferral:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Deferral:
+        """A field that is missing has its default: no annotation stops what reads it."""
         return cls(
             request_id=record["request_id"],
-            deferrals=record["deferrals"],
-            at=record["at"],
+            deferrals=record.get("deferrals", 0),
+            at=record.get("at", 0.0),
             not_before=record.get("not_before"),
             why=record.get("why"),
             hub=record.get("hub"),

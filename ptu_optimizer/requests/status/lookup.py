@@ -5,7 +5,6 @@ from __future__ import annotations
 from ptu_optimizer.clock import Clock
 from ptu_optimizer.errors import AppError, DependencyUnavailable, dependency_unavailable
 from ptu_optimizer.ports.stores import GroupStore
-from ptu_optimizer.requests.groups import GroupRecord
 from ptu_optimizer.requests.id_keys import Ids
 from ptu_optimizer.requests.ids import ForgedId, RequestId, claimed_group
 from ptu_optimizer.requests.ledger.ledger import Ledger, RequestRecords
@@ -59,4 +58,4 @@ class RequestLookup:
         record = await self._groups.read(group.bucket, group.text)
         if record is None:
             raise ForgedId(request_id)
-        return await self._ids.request(request_id, tenant=GroupRecord.from_record(record).tenant)
+        return await self._ids.request(request_id, tenant=str(record.get("tenant", "")))

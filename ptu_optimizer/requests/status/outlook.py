@@ -52,7 +52,7 @@ class Outlook:
 
     def ahead(self, place: Place) -> float:
         """About how many requests come before this one: the rest of older groups, those of its
-        own group before it, and the usual number for a time of which nothing is known yet."""
+        own group before it, and an estimate for the time that no report covers yet."""
         if self.idle:
             return 0.0
         own = next((group for group in self.groups if group.group == place.group), None)
