@@ -181,12 +181,15 @@ class LocalSystem:
     # -- inside --------------------------------------------------------------------------------
 
     async def _start_all(self, parts: list[Part]) -> None:
+        failed: list[BaseException] = []
         try:
             async with asyncio.TaskGroup() as group:
                 for part in parts:
                     group.create_task(part.start())
         except* SystemFailed as errors:
-            raise errors.exceptions[0] from None
+            failed += errors.exceptions
+        if failed:
+            raise failed[0]  # not above: Python 3.11.2 makes a group of what is raised there
         for part in parts:
             watcher = asyncio.create_task(self._watch(part))
             self._watchers.add(watcher)
